@@ -1,0 +1,90 @@
+//! The attribute macros of durable MCP servers: what a tool author writes, checked and turned into calls of the runtime.
+//!
+//! Depend on `durable-runtime`, which re-exports both macros in its prelude; its documentation has the examples that
+//! run, since a crate of macros cannot depend on the runtime that its expansions name.
+//!
+//! A macro reads everything before it complains: the mistakes of one function are reported at once, each on the
+//! offending token, and the tool still exists afterwards, so that nothing else breaks.
+
+mod diagnostics;
+mod once;
+mod option;
+mod origin;
+mod tool;
+
+use proc_macro::TokenStream;
+
+/// Makes a tool of an async function: a unit struct of the function's name that `ServerBuilder::tool` takes.
+///
+/// ```text
+/// /// Creates a user and a profile.
+/// #[durable_tool]
+/// async fn create_user_with_profile(
+///     cx: &DurableContext,
+///     /// The name to sign in with.
+///     username: String,
+///     #[arg(default = "")] bio: String,
+/// ) -> Result<Created, ToolError> {
+///     #[once(at_least)]
+///     let user_id = create_user(cx, &username).await?;
+///     #[once(at_least)]
+///     let profile_id = create_profile(cx, &user_id, &bio).await?;
+///     Ok(Created { user_id, profile_id })
+/// }
+/// ```
+///
+/// The function takes a `&DurableContext` (a `&ReadContext` if it is `read_only`) and the tool's arguments, owned types
+/// that implement `Deserialize` and `JsonSchema`. It returns a `Result`. Its doc comment is the tool's description, and
+/// those of its parameters describe the arguments.
+///
+/// Each `.await` of the body is a step, marked with [`macro@once`], or an operation of the framework.
+///
+/// # Options
+///
+/// | option | meaning |
+/// |---|---|
+/// | `name = ".."` | the tool's name, otherwise the function's |
+/// | `title = ".."` | a name for people |
+/// | `description = ".."` | the description, otherwise the doc comment |
+/// | `read_only` | the tool causes no effects: no steps, no journal, and awaits are free |
+/// | `crate = path` | where `durable_runtime` is found, if not at `::durable_runtime` |
+///
+/// A parameter may say `#[arg(default = expr)]`: what the argument is when the caller leaves it out.
+#[proc_macro_attribute]
+pub fn durable_tool(options: TokenStream, item: TokenStream) -> TokenStream {
+    tool::expand(options.into(), &item.into()).into()
+}
+
+/// Marks an awaited expression in a durable tool as a step, whose outcome is recorded and not computed again.
+///
+/// ```text
+/// #[once(at_least, retry(attempts = 5, initial = "100ms"))]
+/// let page = client.get(url).send().await.map_err(ToolError::from)?;
+///
+/// #[once(at_most, retry_on(ChargeError::Network(_)))]
+/// let receipt = charge(cx, &order).await;
+/// ```
+///
+/// A marker stands on a `let`, on a statement, or directly before the expression. The step is the expression up to a
+/// final `?`; it awaits exactly once, and yields a `Result`. It may run again, so it reads local variables and neither
+/// changes nor consumes them. Inside it, the context is the `&StepContext` of the attempt.
+///
+/// # Options
+///
+/// | option | meaning |
+/// |---|---|
+/// | `at_least` | repeated after errors and crashes, until it succeeds or its attempts are used up |
+/// | `at_most` | never repeated, unless an error is named by `retry_on` |
+/// | `name = ".."` | the step's name in the journal, otherwise that of the awaited function |
+/// | `key = expr` | tells the rounds of a loop apart; implements `Display` |
+/// | `infallible` | the expression yields a plain value, no `Result` (`at_least` only) |
+/// | `retry(..)` | `attempts = n` or `unlimited`, `initial = ".."`, `factor = x`, `max = ".."`, `jitter = x` |
+/// | `retry_on(PATTERN)` | the errors after which an `at_most` step may run again |
+/// | `timeout = ".."` | the longest time of one attempt |
+///
+/// Durations are a number and a unit, such as `"250ms"`, `"30s"` or `"2m"`, in whole milliseconds.
+#[proc_macro_attribute]
+pub fn once(_options: TokenStream, item: TokenStream) -> TokenStream {
+    // Inside a durable tool the marker is taken away before the compiler sees it, so this one stands elsewhere.
+    once::misplaced(&item.into()).into()
+}

@@ -1,0 +1,40 @@
+//! Steps: the marker, where it may stand, and what it turns into.
+
+mod attribute;
+mod marker;
+mod opaque;
+mod placement;
+mod quantity;
+mod rewrite;
+mod step;
+
+pub(crate) use marker::take as take_markers;
+pub(crate) use rewrite::{Body, forbid_steps};
+
+use crate::diagnostics::Diagnostics;
+use proc_macro2::TokenStream;
+use quote::quote;
+
+/// Expands a marker that the compiler itself has met: it stands where no durable tool has taken it away.
+pub(crate) fn misplaced(item: &TokenStream) -> TokenStream {
+    let mut diagnostics = Diagnostics::default();
+    diagnostics.at(
+        proc_macro2::Span::call_site(),
+        "`#[once]` is only understood inside a function under `#[durable_tool]`: \
+         move it onto an awaited expression there, or remove it",
+    );
+    let errors = diagnostics.into_compile_errors();
+    quote!(#errors #item)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marker_outside_of_a_tool_is_an_error_and_keeps_its_item() {
+        let expansion = misplaced(&quote!(fn lonely() {})).to_string();
+        assert!(expansion.contains("only understood inside a function under `#[durable_tool]`"), "{expansion}");
+        assert!(expansion.ends_with(&quote!(fn lonely() {}).to_string()), "{expansion}");
+    }
+}

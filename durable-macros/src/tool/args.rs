@@ -1,0 +1,131 @@
+//! Reads what `#[durable_tool(..)]` says.
+
+use crate::diagnostics::Diagnostics;
+use crate::option::{self, Vocabulary};
+use proc_macro2::TokenStream;
+use syn::parse::{Parse, ParseStream};
+use syn::{Error, Ident, LitStr, Path, Result};
+
+const TOOL: Vocabulary = Vocabulary {
+    owner: "`#[durable_tool(..)]`",
+    names: &["name", "title", "description", "read_only", "crate"],
+};
+
+/// The options of a tool.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) name: Option<LitStr>,
+    pub(crate) title: Option<LitStr>,
+    pub(crate) description: Option<LitStr>,
+    pub(crate) read_only: Option<Ident>,
+    /// Where the runtime is found.
+    pub(crate) library: Option<Path>,
+}
+
+impl Options {
+    /// Reads the options; what is mistaken is reported and left out.
+    pub(crate) fn read(list: TokenStream, diagnostics: &mut Diagnostics) -> Self {
+        let mut options = Self::default();
+        TOOL.read(list, diagnostics, |name, input, _| options.option(name, input));
+        options
+    }
+
+    fn option(&mut self, name: &Ident, input: ParseStream<'_>) -> Result<()> {
+        match name.to_string().as_str() {
+            "name" => self.name = Some(valid_name(option::text(name, input)?)?),
+            "title" => self.title = Some(filled(option::text(name, input)?)?),
+            "description" => self.description = Some(filled(option::text(name, input)?)?),
+            "read_only" => {
+                option::flag(name, input)?;
+                self.read_only = Some(name.clone());
+            }
+            _ => self.library = Some(library(name, input)?),
+        }
+        Ok(())
+    }
+}
+
+/// Whether clients accept the name of a tool.
+pub(crate) fn is_valid_name(name: &str) -> bool {
+    let allowed = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.' | '-');
+    (1..=128).contains(&name.len()) && name.chars().all(allowed)
+}
+
+fn valid_name(name: LitStr) -> Result<LitStr> {
+    if is_valid_name(&name.value()) {
+        return Ok(name);
+    }
+    Err(Error::new(
+        name.span(),
+        format!(
+            "`{}` is not a tool's name: write 1 to 128 characters out of `A-Z`, `a-z`, `0-9`, `_`, `.` and `-`",
+            name.value()
+        ),
+    ))
+}
+
+fn filled(text: LitStr) -> Result<LitStr> {
+    if text.value().trim().is_empty() {
+        return Err(Error::new(text.span(), "this text is empty: write one, or remove the option"));
+    }
+    Ok(text)
+}
+
+fn library(name: &Ident, input: ParseStream<'_>) -> Result<Path> {
+    struct ModulePath(Path);
+    impl Parse for ModulePath {
+        fn parse(input: ParseStream<'_>) -> Result<Self> {
+            Path::parse_mod_style(input).map(Self)
+        }
+    }
+    let ModulePath(path) = option::value(name, input, "the path of the runtime", "::durable_runtime")?;
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quote::quote;
+
+    #[test]
+    fn names_that_clients_refuse_are_refused() {
+        for name in ["", "create user", "créer", &"x".repeat(129)] {
+            assert!(!is_valid_name(name), "{name}");
+        }
+        for name in ["a", "users.create-v2_1", &"x".repeat(128)] {
+            assert!(is_valid_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn all_options_are_read() {
+        let mut diagnostics = Diagnostics::default();
+        let options = Options::read(
+            quote!(name = "users.get", title = "Get", description = "Gets.", read_only, crate = crate::durable),
+            &mut diagnostics,
+        );
+        assert_eq!(diagnostics.messages(), <[String; 0]>::default());
+        assert_eq!(options.name.expect("a name").value(), "users.get");
+        assert_eq!(options.title.expect("a title").value(), "Get");
+        assert_eq!(options.description.expect("a description").value(), "Gets.");
+        assert!(options.read_only.is_some());
+        let library = options.library.expect("a path");
+        assert_eq!(quote!(#library).to_string(), quote!(crate::durable).to_string());
+    }
+
+    #[test]
+    fn each_mistaken_option_is_reported() {
+        let mut diagnostics = Diagnostics::default();
+        Options::read(quote!(name = "a b", title = "", readonly, crate = 5), &mut diagnostics);
+        assert_eq!(
+            diagnostics.messages(),
+            [
+                "`a b` is not a tool's name: write 1 to 128 characters out of `A-Z`, `a-z`, `0-9`, `_`, `.` and `-`",
+                "this text is empty: write one, or remove the option",
+                "unknown option `readonly`: did you mean `read_only`? `#[durable_tool(..)]` takes `name`, `title`, \
+                 `description`, `read_only`, `crate`",
+                "`crate` takes the path of the runtime: write `crate = ::durable_runtime`",
+            ]
+        );
+    }
+}

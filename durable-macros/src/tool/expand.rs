@@ -1,0 +1,166 @@
+//! Writes what a plan says.
+
+use super::plan::{Function, Plan};
+use super::signature::{self, Parameter};
+use crate::origin::{Extent, ours};
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
+use syn::ext::IdentExt as _;
+use syn::{Expr, Ident, Lit};
+
+/// The lints that the form of a tool would otherwise set off in the author's function.
+const FORCED: &str = "clippy::fn_params_excessive_bools, clippy::needless_pass_by_value, clippy::too_many_arguments, \
+                      clippy::unused_async";
+
+impl Plan {
+    /// The unit struct of the tool, and its implementation.
+    pub(crate) fn expand(&self) -> TokenStream {
+        let Self { ident, visibility, docs, conditions, .. } = self;
+        let span = Span::mixed_site();
+        // A tool that is described by an option alone is documented all the same.
+        let docs = if docs.is_empty() {
+            let description = &self.description;
+            quote_spanned!(span=> #[doc = #description])
+        } else {
+            quote!(#(#docs)*)
+        };
+        let implementation = match &self.function {
+            Some(function) => self.implementation(function),
+            None => self.stand_in(),
+        };
+        quote_spanned! {span=>
+            #(#conditions)*
+            #docs
+            #[allow(non_camel_case_types)]
+            #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
+            #visibility struct #ident;
+
+            #(#conditions)*
+            const _: () = {
+                #implementation
+            };
+        }
+    }
+
+    fn implementation(&self, function: &Function) -> TokenStream {
+        let span = Span::mixed_site();
+        let runtime = self.runtime.module(span);
+        let ident = &self.ident;
+        let arguments = self.arguments(function);
+        let definition = self.definition(function);
+        let forced: TokenStream = FORCED.parse().unwrap_or_default();
+        let item = &function.item;
+        let body = if self.read_only { "read_only" } else { "durable" };
+        let body = Ident::new(body, span);
+        let passed = function.parameters.iter().map(|parameter| match parameter {
+            Parameter::Context { .. } => quote_spanned!(span=> &cx),
+            Parameter::Argument(argument) => {
+                let name = &argument.name;
+                quote_spanned!(span=> arguments.#name)
+            }
+        });
+        let decoded = if signature::arguments(&function.parameters).next().is_some() {
+            quote_spanned!(span=> let arguments: __DurableArguments)
+        } else {
+            quote_spanned!(span=> let _: __DurableArguments)
+        };
+        quote_spanned! {span=>
+            #arguments
+
+            #[allow(#forced)]
+            #item
+
+            #[automatically_derived]
+            impl #runtime::Tool for #ident {
+                fn definition(&self) -> #runtime::ToolDefinition {
+                    #definition
+                }
+
+                fn prepare(
+                    &self,
+                    arguments: #runtime::serde_json::Value,
+                ) -> ::core::result::Result<#runtime::Body, #runtime::ArgumentError> {
+                    #decoded = #runtime::decode_arguments(arguments)?;
+                    ::core::result::Result::Ok(#runtime::Body::#body(move |cx| async move {
+                        #ident(#(#passed),*).await
+                    }))
+                }
+            }
+        }
+    }
+
+    /// The type that the arguments of a call are decoded into, and whose schema clients see.
+    fn arguments(&self, function: &Function) -> TokenStream {
+        let span = Span::mixed_site();
+        let runtime = self.runtime.module(span);
+        let serde = self.runtime.library_text("serde");
+        let schemars = self.runtime.library_text("schemars");
+        let mut defaults = TokenStream::new();
+        let fields = signature::arguments(&function.parameters).map(|argument| {
+            let (docs, name, ty) = (&argument.docs, &argument.name, &argument.ty);
+            let default = argument.default.as_ref().map(|default| {
+                let function = format_ident!("__default_{}", name.unraw(), span = span);
+                let value = default_value(default);
+                defaults.extend(quote_spanned!(span=> fn #function() -> #ty { #value }));
+                let function = function.to_string();
+                quote_spanned!(span=> #[serde(default = #function)])
+            });
+            quote_spanned!(span=> #(#docs)* #default #name: #ty)
+        });
+        let fields: Vec<TokenStream> = fields.collect();
+        quote_spanned! {span=>
+            #[derive(#runtime::serde::Deserialize, #runtime::schemars::JsonSchema)]
+            #[serde(crate = #serde, deny_unknown_fields, expecting = "an object with the arguments of the tool")]
+            #[schemars(crate = #schemars)]
+            struct __DurableArguments {
+                #(#fields),*
+            }
+
+            #defaults
+        }
+    }
+
+    fn definition(&self, function: &Function) -> TokenStream {
+        let span = Span::mixed_site();
+        let (name, description, output) = (&self.name, &self.description, &function.output);
+        // What is wrong with the result's type is said under it.
+        let at_output = Extent::of(output);
+        let new = self.runtime.item("ToolDefinition::new", at_output);
+        let title = self.title.as_ref().map(|title| quote_spanned!(span=> .title(#title)));
+        let read_only = self.read_only.then(|| quote_spanned!(span=> .read_only()));
+        quote_spanned!(span=> #new::<__DurableArguments, #output>(#name, #description) #title #read_only)
+    }
+
+    /// An implementation that lets the rest of the program compile as far as the reported mistakes allow.
+    fn stand_in(&self) -> TokenStream {
+        let span = Span::mixed_site();
+        let runtime = self.runtime.module(span);
+        let ident = &self.ident;
+        quote_spanned! {span=>
+            #[automatically_derived]
+            impl #runtime::Tool for #ident {
+                fn definition(&self) -> #runtime::ToolDefinition {
+                    ::core::unreachable!()
+                }
+
+                fn prepare(
+                    &self,
+                    _: #runtime::serde_json::Value,
+                ) -> ::core::result::Result<#runtime::Body, #runtime::ArgumentError> {
+                    ::core::unreachable!()
+                }
+            }
+        }
+    }
+}
+
+/// A default of the parameter's type: a bare string literal may stand for anything that is made of one.
+fn default_value(default: &Expr) -> TokenStream {
+    match default {
+        Expr::Lit(literal) if matches!(literal.lit, Lit::Str(_)) => {
+            let span = ours(Extent::of(literal).first());
+            quote_spanned!(span=> ::core::convert::Into::into(#literal))
+        }
+        default => default.to_token_stream(),
+    }
+}

@@ -1,0 +1,62 @@
+//! Tools: what `#[durable_tool]` makes of a function.
+
+mod argument;
+mod args;
+mod expand;
+mod plan;
+mod signature;
+
+use crate::diagnostics::Diagnostics;
+use args::Options;
+use plan::Plan;
+use proc_macro2::{TokenStream, TokenTree};
+use quote::quote;
+use syn::{Attribute, FnArg, ItemFn, parse_quote};
+
+/// Expands `#[durable_tool(..)]` on an item.
+pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
+    let mut diagnostics = Diagnostics::default();
+    let options = Options::read(options, &mut diagnostics);
+    let function: ItemFn = match syn::parse2(item.clone()) {
+        Ok(function) => function,
+        Err(error) => {
+            if is_function(item) {
+                diagnostics.push(error);
+            } else {
+                diagnostics.on(item, "a tool is an async function: move `#[durable_tool]` onto one, or remove it");
+            }
+            let errors = diagnostics.into_compile_errors();
+            return quote!(#errors #item);
+        }
+    };
+    let is_method = function.sig.inputs.iter().any(|input| matches!(input, FnArg::Receiver(_)));
+    let method = is_method.then(|| {
+        // Where there is a `self`, there can be no struct beside the function.
+        let mut method = function.clone();
+        method.attrs.retain(|attribute| attribute.path().is_ident("doc"));
+        method.attrs.push(parse_quote!(#[allow(unused_variables)]));
+        for input in &mut method.sig.inputs {
+            if let FnArg::Typed(parameter) = input {
+                parameter.attrs.clear();
+            }
+        }
+        method.block = parse_quote!({ ::core::unreachable!() });
+        method
+    });
+    let plan = Plan::new(options, function, &mut diagnostics);
+    let tool = match method {
+        Some(method) => quote!(#method),
+        None => plan.expand(),
+    };
+    let errors = diagnostics.into_compile_errors();
+    quote!(#errors #tool)
+}
+
+/// Whether an attribute makes a tool of a function.
+pub(crate) fn is_tool(attribute: &Attribute) -> bool {
+    attribute.path().segments.last().is_some_and(|segment| segment.ident == "durable_tool")
+}
+
+fn is_function(item: &TokenStream) -> bool {
+    item.clone().into_iter().any(|token| matches!(token, TokenTree::Ident(word) if word == "fn"))
+}

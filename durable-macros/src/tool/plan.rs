@@ -1,0 +1,134 @@
+//! Decides what a tool expands to, from its options, its signature and its body.
+
+use super::args::{self, Options};
+use super::signature::{self, Context, Parameter, Reading};
+use crate::diagnostics::Diagnostics;
+use crate::once::{self, Body};
+use crate::origin::Runtime;
+use proc_macro2::Span;
+use syn::ext::IdentExt as _;
+use syn::{Attribute, Ident, ItemFn, Token, Type, Visibility};
+
+/// Everything that a tool expands to.
+pub(crate) struct Plan {
+    pub(crate) runtime: Runtime,
+    pub(crate) ident: Ident,
+    pub(crate) visibility: Visibility,
+    /// The attributes of the unit struct.
+    pub(crate) docs: Vec<Attribute>,
+    /// The conditions under which the tool exists.
+    pub(crate) conditions: Vec<Attribute>,
+    pub(crate) name: String,
+    pub(crate) title: Option<String>,
+    pub(crate) description: String,
+    pub(crate) read_only: bool,
+    /// `None` if mistakes have left nothing that the compiler could check without complaining again.
+    pub(crate) function: Option<Function>,
+}
+
+/// The author's function, rewritten.
+pub(crate) struct Function {
+    pub(crate) item: ItemFn,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) output: Type,
+}
+
+impl Plan {
+    /// Reports all mistakes of a tool, and plans what can be kept of it.
+    pub(crate) fn new(options: Options, mut item: ItemFn, diagnostics: &mut Diagnostics) -> Self {
+        let runtime = Runtime::new(options.library.clone());
+        let name = name(&options, &item, diagnostics);
+        let description = description(&options, &item, diagnostics);
+        misplaced_attributes(&mut item, diagnostics);
+        let reading = Reading::of(&mut item.sig, diagnostics);
+        let read_only = read_only(&options, &reading, diagnostics);
+        let body_is_whole = body(&mut item, &reading, &runtime, diagnostics);
+
+        let take = |attributes: &mut Vec<Attribute>, name: &str| -> Vec<Attribute> {
+            attributes.extract_if(.., |attribute| attribute.path().is_ident(name)).collect()
+        };
+        let docs = take(&mut item.attrs, "doc");
+        let conditions = take(&mut item.attrs, "cfg");
+        let visibility = std::mem::replace(&mut item.vis, Visibility::Inherited);
+        let ident = item.sig.ident.clone();
+        // A function that is not async is reported; as an async one it still makes sense.
+        item.sig.asyncness.get_or_insert_with(|| Token![async](Span::mixed_site()));
+
+        let whole = reading.whole && body_is_whole;
+        let Reading { parameters, output, .. } = reading;
+        let function = output.filter(|_| whole).map(|output| Function { item, parameters, output });
+        let title = options.title.map(|title| title.value());
+        Self { runtime, ident, visibility, docs, conditions, name, title, description, read_only, function }
+    }
+}
+
+fn name(options: &Options, item: &ItemFn, diagnostics: &mut Diagnostics) -> String {
+    if let Some(name) = &options.name {
+        return name.value();
+    }
+    let name = item.sig.ident.unraw().to_string();
+    if !args::is_valid_name(&name) {
+        diagnostics.on(
+            &item.sig.ident,
+            format!("`{name}` is not a tool's name that clients accept: write `#[durable_tool(name = \"..\")]`"),
+        );
+    }
+    name
+}
+
+fn description(options: &Options, item: &ItemFn, diagnostics: &mut Diagnostics) -> String {
+    if let Some(description) = &options.description {
+        return description.value();
+    }
+    signature::documentation(item).unwrap_or_else(|| {
+        diagnostics.on(
+            &item.sig.ident,
+            "clients choose a tool by its description, and this one has none: write a doc comment above the function, \
+             or `#[durable_tool(description = \"..\")]`",
+        );
+        String::new()
+    })
+}
+
+/// Reports the macros of this crate among the other attributes of the function.
+fn misplaced_attributes(item: &mut ItemFn, diagnostics: &mut Diagnostics) {
+    for marker in once::take_markers(&mut item.attrs) {
+        diagnostics.on(
+            marker.path(),
+            "a step is an awaited expression, not a tool: write `#[once(..)]` in the body, or remove it",
+        );
+    }
+    for again in item.attrs.extract_if(.., |attribute| super::is_tool(attribute)) {
+        diagnostics.on(again.path(), "the function is a tool already: write all options in one `#[durable_tool(..)]`");
+    }
+}
+
+fn read_only(options: &Options, reading: &Reading, diagnostics: &mut Diagnostics) -> bool {
+    let context = reading.context();
+    match (&options.read_only, context) {
+        (Some(_), Some((_, Context::Durable, ty))) => diagnostics.on(
+            ty,
+            "a `read_only` tool causes no effects: take a `&ReadContext`, or remove `read_only`",
+        ),
+        (None, Some((_, Context::Read, ty))) => diagnostics.on(
+            ty,
+            "a tool with a `&ReadContext` causes no effects: write `#[durable_tool(read_only)]`, or take a \
+             `&DurableContext`",
+        ),
+        _ => {}
+    }
+    context.map_or(options.read_only.is_some(), |(_, context, _)| context == Context::Read)
+}
+
+/// Rewrites the body. Returns whether it can be kept.
+fn body(item: &mut ItemFn, reading: &Reading, runtime: &Runtime, diagnostics: &mut Diagnostics) -> bool {
+    match reading.context() {
+        Some((_, Context::Read, _)) => once::forbid_steps(&item.block, diagnostics),
+        Some((name, Context::Durable, _)) => Body::new(runtime, name, diagnostics).rewrite(&mut item.block),
+        // The missing context is reported; the mistakes of the body are found all the same.
+        None => {
+            Body::new(runtime, &Ident::new("cx", Span::mixed_site()), diagnostics).rewrite(&mut item.block);
+            false
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The contexts of tools: all that a tool's body can do.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use crate::engine::Invocation;
+use crate::id::InvocationId;
+use crate::journal::codec;
+use crate::journal::identity::Identity;
+use crate::journal::record::Record;
+use crate::store::{Row, Store};
+use crate::table::operation::sealed::{Answer, Reads, Writes};
+use crate::table::operation::{self, ReadRequest, WriteRequest};
+use crate::table::overlay::Overlay;
+use crate::table::{ReadTables, TableOperation, WriteTables};
+
+/// The context of a tool's body.
+///
+/// It is the door to everything durable: steps are begun with it, and tables are read and written with it. What the body
+/// does with it is recorded, and a replay gives it the same again. Inside a step it does not work; there the same name
+/// stands for the step's own [`StepContext`](crate::StepContext).
+pub struct DurableContext {
+    invocation: Arc<Invocation>,
+    scope: String,
+}
+
+impl DurableContext {
+    pub(crate) fn new(invocation: Arc<Invocation>) -> Self {
+        Self {
+            invocation,
+            scope: String::new(),
+        }
+    }
+
+    /// The id of this invocation.
+    pub fn invocation(&self) -> InvocationId {
+        self.invocation.id
+    }
+
+    pub(crate) fn invocation_in_memory(&self) -> &Arc<Invocation> {
+        &self.invocation
+    }
+
+    pub(crate) fn identity(&self, name: impl Into<String>, key: Option<String>) -> Identity {
+        Identity {
+            scope: self.scope.clone(),
+            name: name.into(),
+            key,
+        }
+    }
+
+    /// Gives an operation its identity. Does not end when the invocation cannot go on.
+    async fn claim(&self, name: String, key: String) -> Identity {
+        match self.invocation.claim_operation(self.identity(name, Some(key))) {
+            Some(identity) => identity,
+            None => self.invocation.suspend().await,
+        }
+    }
+}
+
+impl fmt::Debug for DurableContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DurableContext")
+            .field("invocation", &self.invocation.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Reads for DurableContext {
+    fn read(&self, mut request: ReadRequest) -> Answer<'_, Vec<Row>> {
+        Box::pin(async move {
+            let operation = self
+                .claim(std::mem::take(&mut request.name), std::mem::take(&mut request.key))
+                .await;
+            if let Some(recorded) = self.invocation.history().operation(&operation) {
+                match codec::decode(recorded) {
+                    Ok(rows) => return Ok(rows),
+                    Err(error) => {
+                        self.invocation
+                            .park("journal_damaged", format!("what `{operation}` gave is not readable: {error}"));
+                        self.invocation.suspend().await;
+                    }
+                }
+            }
+            let rows = self.invocation.read(request, None).await;
+            // It joins the poll's batch: whatever depends on it waits for that one.
+            let result = codec::encode(&rows);
+            self.invocation.stage(Record::Operated { operation, result }, Overlay::default());
+            Ok(rows)
+        })
+    }
+}
+
+impl Writes for DurableContext {
+    fn write(&self, request: WriteRequest) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let operation = self.claim(request.name, request.key).await;
+            if self.invocation.history().operation(&operation).is_some() {
+                return Ok(());
+            }
+            let mut writes = Overlay::default();
+            for (key, value) in request.rows {
+                writes.write(key, value);
+            }
+            let record = Record::Operated {
+                operation,
+                result: Vec::new(),
+            };
+            let ticket = self.invocation.stage(record, writes);
+            // What the body does next may tell others of the write, so it is visible to them by then.
+            self.invocation.durable(ticket).await;
+            Ok(())
+        })
+    }
+}
+
+impl ReadTables for DurableContext {}
+impl WriteTables for DurableContext {}
+
+/// The context of a tool that is marked `read_only`: it reads tables, and has no way to cause an effect.
+///
+/// Such a call is not journaled, costs no commit, and is not resumed after a crash.
+pub struct ReadContext {
+    store: Arc<dyn Store>,
+}
+
+impl ReadContext {
+    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+}
+
+impl fmt::Debug for ReadContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadContext").finish_non_exhaustive()
+    }
+}
+
+impl Reads for ReadContext {
+    fn read(&self, request: ReadRequest) -> Answer<'_, Vec<Row>> {
+        Box::pin(async move { Ok(operation::answer(&*self.store, request, |_| Overlay::default()).await?) })
+    }
+}
+
+impl ReadTables for ReadContext {}
+
+/// A future of the framework, which a tool's body may await without a marker: what it gives is recorded.
+#[diagnostic::on_unimplemented(
+    message = "this `.await` is not durable: after a crash it would run again",
+    label = "awaited in a tool's body without a marker",
+    note = "mark it `#[once(at_least)]` if it may happen more than once, `#[once(at_most)]` if it must not"
+)]
+pub trait DurableFuture: Future + sealed::Sealed {}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+impl<T> sealed::Sealed for TableOperation<'_, T> {}
+impl<T> DurableFuture for TableOperation<'_, T> {}
+
+/// Lets only durable futures through.
+pub fn durable<F: DurableFuture>(future: F) -> F {
+    future
+}

@@ -1,0 +1,286 @@
+//! Admission: from a call to an invocation, new or the one that its idempotency key names.
+
+use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::answer::{Answer, AnswerSource, Submitted};
+use super::execution::Run;
+use super::{Engine, Invocation};
+use crate::error::{Error, ErrorKind};
+use crate::id::InvocationId;
+use crate::journal::codec;
+use crate::journal::record::{Admission, Ended, KeyUse, Unfinished};
+use crate::store::{Keyspace, StoreError};
+use crate::tool::{ArgumentError, Body, BodyKind};
+
+/// The longest idempotency key, in bytes.
+const KEY_BYTES: usize = 255;
+
+/// A call of a durable tool.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) tool: String,
+    pub(crate) arguments: Value,
+    /// Who calls; empty for the anonymous caller.
+    pub(crate) principal: String,
+    pub(crate) origin: &'static str,
+    pub(crate) idempotency_key: Option<String>,
+}
+
+/// Why a call was not admitted.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The arguments do not fit the tool's parameters.
+    Arguments(ArgumentError),
+    Other(Error),
+}
+
+impl<E: Into<Error>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+/// Locks under which one call at a time finds out whether a key was used before. Two keys may share one; it is held for a
+/// look into the store, not for a commit.
+pub(super) struct KeyLocks([tokio::sync::Mutex<()>; 64]);
+
+impl Default for KeyLocks {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| tokio::sync::Mutex::default()))
+    }
+}
+
+impl KeyLocks {
+    async fn lock(&self, key: &[u8]) -> tokio::sync::MutexGuard<'_, ()> {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        let index = usize::try_from(hasher.finish() % 64).expect("below 64");
+        self.0[index].lock().await
+    }
+}
+
+impl Engine {
+    /// Admits a call, or finds the invocation that its key belongs to. Its admission is durable before its first effect,
+    /// and before any answer.
+    pub(crate) async fn submit(self: &Arc<Self>, call: Call) -> Result<Submitted, Refusal> {
+        if self.stopping.is_cancelled() {
+            return Err(Error::new(ErrorKind::Retry, "server_stopping", "the server is stopping; make the call again in a moment").into());
+        }
+        let Some(registered) = self.tools.get(&call.tool) else {
+            return Err(Error::new(ErrorKind::FixCall, "unknown_tool", format!("there is no tool `{}`", call.tool)).into());
+        };
+        let arguments = call.arguments.to_string();
+        self.surroundings.limits.check_arguments(&call.tool, arguments.len())?;
+        let Some(key) = &call.idempotency_key else {
+            let body = registered.tool.prepare(call.arguments.clone()).map_err(Refusal::Arguments)?;
+            return self.start(call, arguments, body, None);
+        };
+        check_key(key)?;
+        let row = key_row(&call, key);
+        let digest = digest(&call.arguments);
+        let _one_at_a_time = self.key_locks.lock(&row).await;
+        if let Some(used) = self.key_use(&row).await? {
+            return self.attach(&call, key, digest, &used).await;
+        }
+        let body = registered.tool.prepare(call.arguments.clone()).map_err(Refusal::Arguments)?;
+        self.start(call, arguments, body, Some((row, digest)))
+    }
+
+    async fn key_use(&self, row: &[u8]) -> Result<Option<KeyUse>, Error> {
+        if let Some(used) = self.directory.key_use(row) {
+            return Ok(Some(used));
+        }
+        let stored = self.surroundings.store.get(Keyspace::IdempotencyKey, row.to_vec()).await?;
+        stored.map(|bytes| decoded(&bytes)).transpose()
+    }
+
+    /// Gives the invocation that the key was used for before.
+    async fn attach(&self, call: &Call, key: &str, digest: [u8; 32], used: &KeyUse) -> Result<Submitted, Refusal> {
+        if used.arguments != digest {
+            return Err(Error::new(
+                ErrorKind::FixCall,
+                "idempotency_key_conflict",
+                format!(
+                    "the idempotency key `{key}` was used before for `{}` with other arguments; use a new key for a new call, \
+                     and the same arguments to get the earlier call's result",
+                    call.tool
+                ),
+            )
+            .into());
+        }
+        let id = InvocationId::from_bytes(used.invocation);
+        if let Some(coming) = self.directory.coming(id) {
+            return Ok(Submitted {
+                id,
+                source: AnswerSource::Coming(coming),
+            });
+        }
+        let answer = self.stored_answer(id).await?.ok_or_else(|| {
+            Error::new(
+                ErrorKind::AskPerson,
+                "invocation_missing",
+                format!("the idempotency key `{key}` names invocation {id}, which the store does not have"),
+            )
+        })?;
+        Ok(Submitted {
+            id,
+            source: AnswerSource::Known(answer),
+        })
+    }
+
+    /// What the store says of an invocation that is not in memory.
+    pub(super) async fn stored_answer(&self, id: InvocationId) -> Result<Option<Answer>, Error> {
+        let store = &self.surroundings.store;
+        if let Some(ended) = store.get(Keyspace::Result, id.as_bytes().to_vec()).await? {
+            return Ok(Some(Answer::Ended(Arc::new(decoded::<Ended>(&ended)?))));
+        }
+        let unfinished = store.get(Keyspace::Unfinished, id.as_bytes().to_vec()).await?;
+        let unfinished = unfinished.map(|row| decoded::<Unfinished>(&row)).transpose()?;
+        Ok(unfinished.map(|unfinished| match unfinished {
+            Unfinished::Parked { code, reason, .. } => Answer::Parked { code, reason },
+            Unfinished::Running { .. } => Answer::Deferred("it goes on when the server starts again".into()),
+        }))
+    }
+
+    fn start(
+        self: &Arc<Self>,
+        call: Call,
+        arguments: String,
+        body: Body,
+        key: Option<(Vec<u8>, [u8; 32])>,
+    ) -> Result<Submitted, Refusal> {
+        let BodyKind::Durable(body) = body.0 else {
+            return Err(Error::new(
+                ErrorKind::FixProgram,
+                "tool_read_only",
+                format!("`{}` is read-only, and is not executed as an invocation", call.tool),
+            )
+            .into());
+        };
+        if self.directory.len() >= self.surroundings.limits.running {
+            return Err(Error::new(
+                ErrorKind::Retry,
+                "busy",
+                format!(
+                    "{} calls are under way, which is all that this server takes at once; make the call again in a moment",
+                    self.surroundings.limits.running
+                ),
+            )
+            .into());
+        }
+        let now = self.surroundings.clock.now();
+        let id = InvocationId::new(now);
+        let key = key.map(|(row, arguments)| {
+            let used = KeyUse {
+                invocation: *id.as_bytes(),
+                arguments,
+            };
+            (row, used)
+        });
+        let coming = self.directory.enter(id, key.clone()).expect("the id is new");
+        let admission = Admission {
+            tool: call.tool,
+            arguments,
+            principal: call.principal,
+            origin: call.origin.to_owned(),
+            idempotency_key: call.idempotency_key,
+            build: self.build.clone(),
+            seed: uuid::Uuid::new_v4().as_u64_pair().0,
+            at: now.as_millis(),
+        };
+        let invocation = Invocation::admit(id, Arc::clone(&self.surroundings), admission, key);
+        self.execute(
+            id,
+            Some(Run {
+                invocation: Arc::new(invocation),
+                body,
+            }),
+        );
+        Ok(Submitted {
+            id,
+            source: AnswerSource::Coming(coming),
+        })
+    }
+}
+
+fn check_key(key: &str) -> Result<(), Error> {
+    if !key.is_empty() && key.len() <= KEY_BYTES {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::FixCall,
+        "idempotency_key_invalid",
+        format!("an idempotency key has between 1 and {KEY_BYTES} bytes, and this one has {}", key.len()),
+    ))
+}
+
+/// The row of a key: keys of different callers and tools have nothing to do with each other.
+fn key_row(call: &Call, key: &str) -> Vec<u8> {
+    let mut digest = Sha256::new();
+    for part in [&call.principal, &call.tool, key] {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    digest.finalize().to_vec()
+}
+
+/// The digest of arguments: the same for the same JSON, however its objects are ordered.
+fn digest(arguments: &Value) -> [u8; 32] {
+    fn write(value: &Value, text: &mut String) {
+        match value {
+            Value::Array(items) => {
+                text.push('[');
+                for item in items {
+                    write(item, text);
+                    text.push(',');
+                }
+                text.push(']');
+            }
+            Value::Object(fields) => {
+                let mut names: Vec<&String> = fields.keys().collect();
+                names.sort_unstable();
+                text.push('{');
+                for name in names {
+                    write!(text, "{}:", Value::from(name.as_str())).expect("a String takes everything");
+                    write(&fields[name], text);
+                    text.push(',');
+                }
+                text.push('}');
+            }
+            plain => write!(text, "{plain}").expect("a String takes everything"),
+        }
+    }
+    let mut text = String::new();
+    write(arguments, &mut text);
+    Sha256::digest(text).into()
+}
+
+pub(super) fn decoded<T: bincode::Decode<()>>(bytes: &[u8]) -> Result<T, Error> {
+    codec::decode(bytes).map_err(|error| {
+        Error::from(StoreError::unusable(
+            "record_unreadable",
+            format!("a record of the store cannot be read: {error}"),
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_of_arguments_ignores_the_order_of_fields_and_nothing_else() {
+        let of = |text: &str| digest(&serde_json::from_str(text).expect("JSON"));
+        assert_eq!(of(r#"{"a":1,"b":{"c":2,"d":3}}"#), of(r#"{"b":{"d":3,"c":2},"a":1}"#));
+        for other in [r#"{"a":1}"#, r#"{"a":"1"}"#, r#"{"a":[1]}"#, r#"{"b":1}"#, r#"{"a":1,"b":null}"#] {
+            assert_eq!(of(other) == of(r#"{"a":1}"#), other == r#"{"a":1}"#, "{other}");
+        }
+        assert_ne!(of("[1,2]"), of("[2,1]"));
+        assert_ne!(of("[[1],2]"), of("[[1,2]]"));
+    }
+}

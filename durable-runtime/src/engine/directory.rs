@@ -1,0 +1,79 @@
+//! The invocations in memory, and the idempotency keys they were called with.
+
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::answer::Answer;
+use crate::id::InvocationId;
+use crate::journal::record::KeyUse;
+
+struct Live {
+    answer: watch::Sender<Option<Answer>>,
+    key: Option<Vec<u8>>,
+}
+
+#[derive(Default)]
+struct Entries {
+    live: HashMap<InvocationId, Live>,
+    keys: HashMap<Vec<u8>, KeyUse>,
+}
+
+/// One body of an invocation lives at a time: whoever enters an id here runs it.
+#[derive(Default)]
+pub(super) struct Directory {
+    entries: Mutex<Entries>,
+}
+
+impl Directory {
+    /// Enters an invocation, and gives where its answer will come; `None` when it is in memory already.
+    pub(super) fn enter(
+        &self,
+        id: InvocationId,
+        key: Option<(Vec<u8>, KeyUse)>,
+    ) -> Option<watch::Receiver<Option<Answer>>> {
+        let mut entries = self.entries.lock();
+        if entries.live.contains_key(&id) {
+            return None;
+        }
+        let (answer, coming) = watch::channel(None);
+        let key = key.map(|(key, used)| {
+            entries.keys.insert(key.clone(), used);
+            key
+        });
+        entries.live.insert(id, Live { answer, key });
+        Some(coming)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.lock().live.len()
+    }
+
+    pub(super) fn coming(&self, id: InvocationId) -> Option<watch::Receiver<Option<Answer>>> {
+        self.entries.lock().live.get(&id).map(|live| live.answer.subscribe())
+    }
+
+    /// How a key is used by an invocation in memory.
+    pub(super) fn key_use(&self, key: &[u8]) -> Option<KeyUse> {
+        self.entries.lock().keys.get(key).cloned()
+    }
+
+    /// Answers all who wait, and forgets the invocation: it has ended, or this process does no more for it.
+    pub(super) fn leave(&self, id: InvocationId, answer: Answer) {
+        let mut entries = self.entries.lock();
+        let Some(live) = entries.live.remove(&id) else { return };
+        if let Some(key) = live.key {
+            entries.keys.remove(&key);
+        }
+        live.answer.send_replace(Some(answer));
+    }
+
+    /// Answers all who wait now; who comes later waits for the next run.
+    pub(super) fn defer(&self, id: InvocationId, answer: Answer) {
+        let mut entries = self.entries.lock();
+        let Some(live) = entries.live.get_mut(&id) else { return };
+        let (next, _) = watch::channel(None);
+        std::mem::replace(&mut live.answer, next).send_replace(Some(answer));
+    }
+}

@@ -1,0 +1,166 @@
+//! One run of a body: polls it, and commits what each poll produces.
+
+use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio_util::sync::CancellationToken;
+
+use super::execution::Run;
+use super::invocation::{BatchEnd, Halt, Invocation};
+use crate::context::DurableContext;
+use crate::journal::record::{Conclusion, Ended, Unfinished};
+use crate::store::{CommitError, StoreError, StoreFuture};
+use crate::tool::Conclude;
+
+/// How a run ended.
+pub(super) enum End {
+    /// The invocation ended, durably.
+    Ended(Ended),
+    /// It is parked, durably.
+    Parked { code: String, reason: String },
+    /// The body panicked.
+    Panicked(String),
+    /// The store failed; what of the last batch is durable is not known.
+    StoreFailed(StoreError),
+    /// Somebody else has gone on with the invocation.
+    Lost,
+    /// The server stops.
+    Stopped,
+}
+
+/// Polls a future, and gives the message of a panic in it.
+pub(super) fn poll_caught<T>(
+    future: Pin<&mut (impl Future<Output = T> + ?Sized)>,
+    task: &mut Context<'_>,
+) -> Poll<Result<T, String>> {
+    match catch_unwind(AssertUnwindSafe(|| future.poll(task))) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+        Err(panic) => Poll::Ready(Err(panic_message(&*panic))),
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a text".to_owned())
+}
+
+pub(super) async fn run(run: Run, stopping: &CancellationToken, abandoning: &CancellationToken) -> End {
+    let invocation = run.invocation;
+    let mut body = (run.body)(DurableContext::new(Arc::clone(&invocation)));
+    let mut stopping = pin!(stopping.cancelled());
+    let mut abandoned = pin!(abandoning.cancelled());
+    let mut is_stopping = false;
+    let mut commit: Option<StoreFuture<'static, Result<(), CommitError>>> = None;
+    let mut end = None;
+    let mut end_is_in_commit = false;
+    poll_fn(move |task| {
+        if abandoned.as_mut().poll(task).is_ready() {
+            return Poll::Ready(End::Stopped);
+        }
+        if !is_stopping && stopping.as_mut().poll(task).is_ready() {
+            is_stopping = true;
+            invocation.stop();
+        }
+        let mut body_is_due = true;
+        loop {
+            if let Some(committing) = &mut commit {
+                match committing.as_mut().poll(task) {
+                    Poll::Ready(Ok(())) => {
+                        commit = None;
+                        invocation.acknowledge();
+                        body_is_due = true;
+                        if end_is_in_commit && let Some(end) = end.take() {
+                            return Poll::Ready(ended(end));
+                        }
+                    }
+                    Poll::Ready(Err(CommitError::GuardFailed(_))) => return Poll::Ready(End::Lost),
+                    Poll::Ready(Err(CommitError::Store(error))) => return Poll::Ready(End::StoreFailed(error)),
+                    Poll::Pending => {}
+                }
+            }
+            // The body is polled while a commit is under way too: attempts that were allowed to start go on meanwhile.
+            if end.is_none() && std::mem::take(&mut body_is_due) {
+                let polled = match poll_caught(body.as_mut(), task) {
+                    Poll::Ready(Ok(concluded)) => Some(concluded),
+                    Poll::Ready(Err(panic)) => return Poll::Ready(End::Panicked(panic)),
+                    Poll::Pending => None,
+                };
+                match invocation.halted() {
+                    Some(Halt::StoreFailed(error)) => return Poll::Ready(End::StoreFailed(error)),
+                    Some(Halt::Park { code, reason }) => end = Some(parked(&invocation, code, reason)),
+                    None => end = polled.map(|concluded| conclude(&invocation, concluded)),
+                }
+            }
+            if commit.is_some() {
+                return Poll::Pending;
+            }
+            let Some(batch) = invocation.take_batch(end.as_ref()) else {
+                return if is_stopping && invocation.is_at_rest() {
+                    Poll::Ready(End::Stopped)
+                } else {
+                    Poll::Pending
+                };
+            };
+            end_is_in_commit = end.is_some();
+            commit = Some(invocation.surroundings.store.commit(batch));
+        }
+    })
+    .await
+}
+
+fn conclude(invocation: &Invocation, concluded: Result<Conclude, serde_json::Error>) -> BatchEnd {
+    let conclusion = match concluded {
+        Ok(Conclude(conclusion)) => conclusion,
+        Err(error) => {
+            return parked(
+                invocation,
+                "result_not_recordable".into(),
+                format!("the tool's result does not serialize to JSON: {error}; deploy a type that does"),
+            );
+        }
+    };
+    let bytes = match &conclusion {
+        Conclusion::Succeeded { value } => value.len(),
+        Conclusion::Failed { message, error } => message.len() + error.len(),
+    };
+    let limit = invocation.surroundings.limits.outcome_bytes;
+    if bytes > limit {
+        return parked(
+            invocation,
+            "result_too_large".into(),
+            format!("the tool's result has {bytes} bytes, and {limit} is the most; return a reference to the data instead"),
+        );
+    }
+    let admission = invocation.history().admission();
+    BatchEnd::Ended(Ended {
+        tool: admission.tool.clone(),
+        principal: admission.principal.clone(),
+        conclusion,
+        admitted_at: admission.at,
+        ended_at: invocation.now().as_millis(),
+    })
+}
+
+fn parked(invocation: &Invocation, code: String, reason: String) -> BatchEnd {
+    BatchEnd::Parked(Unfinished::Parked {
+        code,
+        reason,
+        at: invocation.now().as_millis(),
+    })
+}
+
+fn ended(end: BatchEnd) -> End {
+    match end {
+        BatchEnd::Ended(ended) => End::Ended(ended),
+        BatchEnd::Parked(Unfinished::Parked { code, reason, .. }) => End::Parked { code, reason },
+        BatchEnd::Parked(Unfinished::Running { .. }) => unreachable!("only a parked row ends a run"),
+    }
+}

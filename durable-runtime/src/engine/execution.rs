@@ -1,0 +1,151 @@
+//! The life of an invocation in this process: run after run, until it ends, is parked, or the server stops.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use std::future::poll_fn;
+
+use super::answer::Answer;
+use super::driver::{self, End};
+use super::recovery::Loaded;
+use super::{Engine, Invocation};
+use crate::context::{DurableContext, ReadContext};
+use crate::error::{Error, ErrorKind};
+use crate::id::InvocationId;
+use crate::journal::record::Conclusion;
+use crate::tool::{Body, BodyKind, Conclude};
+
+/// A future that ends with what the tool returned.
+type ConcludeFuture = Pin<Box<dyn Future<Output = Result<Conclude, serde_json::Error>> + Send>>;
+
+/// A body that is about to be polled for the first time.
+pub(super) struct Run {
+    pub(super) invocation: Arc<Invocation>,
+    pub(super) body: Box<dyn FnOnce(DurableContext) -> ConcludeFuture + Send>,
+}
+
+/// The waits between runs of an invocation that ends uncleanly.
+struct Backoff(Duration);
+
+impl Backoff {
+    const FIRST: Duration = Duration::from_millis(100);
+    const LONGEST: Duration = Duration::from_secs(30);
+
+    fn next(&mut self) -> Duration {
+        let wait = self.0;
+        self.0 = (wait * 2).min(Self::LONGEST);
+        wait
+    }
+}
+
+impl Engine {
+    /// Runs an invocation that is in the directory, in a task of its own: `first`, or what the store has of it.
+    pub(super) fn execute(self: &Arc<Self>, id: InvocationId, first: Option<Run>) {
+        let engine = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let answer = engine.run_to_the_end(id, first).await;
+            engine.directory.leave(id, answer);
+        });
+    }
+
+    async fn run_to_the_end(&self, id: InvocationId, mut next: Option<Run>) -> Answer {
+        let mut backoff = Backoff(Backoff::FIRST);
+        loop {
+            let run = match next.take() {
+                Some(run) => run,
+                None => match self.load(id).await {
+                    Ok(Loaded::Run(run)) => run,
+                    Ok(Loaded::Answer(answer)) => return answer,
+                    Ok(Loaded::Missing) => return Answer::NotAdmitted("it is not in the store".into()),
+                    Err(error) => {
+                        self.directory.defer(id, Answer::Deferred(error.to_string()));
+                        if self.wait(&mut backoff).await {
+                            continue;
+                        }
+                        return stopping();
+                    }
+                },
+            };
+            let invocation = Arc::clone(&run.invocation);
+            let rows_before = invocation.rows();
+            match driver::run(run, &self.stopping, &self.abandoning).await {
+                End::Ended(ended) => return Answer::Ended(Arc::new(ended)),
+                End::Parked { code, reason } => {
+                    tracing::warn!(invocation = %id, code, reason, "an invocation is parked");
+                    return Answer::Parked { code, reason };
+                }
+                End::Stopped if invocation.is_admitted() => return stopping(),
+                End::Stopped => return Answer::NotAdmitted("the server is stopping".into()),
+                End::Lost => {
+                    return Answer::Deferred("another server has gone on with it, or has used its idempotency key".into());
+                }
+                End::StoreFailed(error) => {
+                    let why = error.to_string();
+                    self.directory.defer(
+                        id,
+                        if invocation.is_admitted() {
+                            Answer::Deferred(why)
+                        } else {
+                            Answer::NotAdmitted(why)
+                        },
+                    );
+                }
+                End::Panicked(message) => {
+                    tracing::error!(invocation = %id, panic = message, "a tool's body panicked; it is run again");
+                    if invocation.rows() > rows_before {
+                        backoff = Backoff(Backoff::FIRST);
+                    }
+                    match self.count_unclean_end(id, &format!("it panics: {message}")).await {
+                        Ok(None) => {}
+                        Ok(Some(parked)) => return parked,
+                        Err(error) => self.directory.defer(id, Answer::Deferred(error.to_string())),
+                    }
+                }
+            }
+            if !self.wait(&mut backoff).await {
+                return stopping();
+            }
+        }
+    }
+
+    /// Waits before the next run; `false` when the server stops meanwhile.
+    async fn wait(&self, backoff: &mut Backoff) -> bool {
+        let clock = &self.surroundings.clock;
+        let until = clock.now().after(backoff.next());
+        tokio::select! {
+            () = clock.sleep_until(until) => true,
+            () = self.stopping.cancelled() => false,
+        }
+    }
+
+    /// Runs a read-only call, which is no invocation.
+    pub(crate) async fn read(&self, body: Body) -> Result<Conclusion, Error> {
+        let BodyKind::ReadOnly(start) = body.0 else {
+            return Err(Error::new(
+                ErrorKind::FixProgram,
+                "tool_not_read_only",
+                "a durable tool is executed as an invocation",
+            ));
+        };
+        let mut body = start(ReadContext::new(Arc::clone(&self.surroundings.store)));
+        let ended = poll_fn(|task| driver::poll_caught(body.as_mut(), task)).await;
+        match ended {
+            Ok(Ok(Conclude(conclusion))) => Ok(conclusion),
+            Ok(Err(error)) => Err(Error::new(
+                ErrorKind::FixProgram,
+                "result_not_recordable",
+                format!("the tool's result does not serialize to JSON: {error}"),
+            )),
+            Err(panic) => Err(Error::new(
+                ErrorKind::FixProgram,
+                "tool_panicked",
+                format!("the read-only tool panicked: {panic}"),
+            )),
+        }
+    }
+}
+
+fn stopping() -> Answer {
+    Answer::Deferred("the server is stopping".into())
+}

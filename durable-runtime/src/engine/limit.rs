@@ -1,0 +1,47 @@
+//! What one invocation, and all of them together, may use.
+
+use crate::error::{Error, ErrorKind};
+
+/// The limits of a server, each with its default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The arguments of one call as JSON, in bytes (1 MiB). A larger call is refused.
+    pub argument_bytes: usize,
+    /// One outcome or result as JSON, in bytes (4 MiB). A larger one parks its invocation, for its effect has happened.
+    pub outcome_bytes: usize,
+    /// Steps and operations of one run of a body (10 000). An invocation that comes to more is parked.
+    pub steps: usize,
+    /// Invocations in memory at once (10 000). Further calls are refused with `busy`, and may come again.
+    pub running: usize,
+    /// Panics and process deaths in a row, with nothing new in the journal, after which an invocation is parked (10).
+    pub unclean_ends: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            argument_bytes: 1 << 20,
+            outcome_bytes: 4 << 20,
+            steps: 10_000,
+            running: 10_000,
+            unclean_ends: 10,
+        }
+    }
+}
+
+impl Limits {
+    pub(super) fn check_arguments(&self, tool: &str, bytes: usize) -> Result<(), Error> {
+        if bytes <= self.argument_bytes {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::FixCall,
+            "arguments_too_large",
+            format!(
+                "the arguments of `{tool}` have {bytes} bytes, and {} is the most; pass a reference to the data instead",
+                self.argument_bytes
+            ),
+        ))
+    }
+}

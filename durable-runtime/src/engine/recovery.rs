@@ -1,0 +1,238 @@
+//! Recovery: going on, after a restart, with every invocation that has not ended.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::admission::decoded;
+use super::answer::Answer;
+use super::execution::Run;
+use super::invocation::{Invocation, journal_key};
+use super::Engine;
+use crate::error::{Error, ErrorKind};
+use crate::id::InvocationId;
+use crate::journal::codec;
+use crate::journal::record::{Record, Unfinished};
+use crate::journal::replay;
+use crate::store::{Batch, CommitError, Keyspace, Row, Scan};
+use crate::tool::BodyKind;
+
+/// In the keyspace `meta`: there while no process has the store open, if the last one closed it cleanly.
+pub(super) const CLEANLY_STOPPED: &[u8] = b"cleanly_stopped";
+
+/// Rows read at once.
+const PAGE: usize = 1000;
+
+/// What the store has of an invocation.
+pub(super) enum Loaded {
+    Run(Run),
+    Answer(Answer),
+    Missing,
+}
+
+impl Engine {
+    /// Takes up everything unfinished. When it returns, all of it is in the directory, so that calls find it there; the
+    /// journals are read and the bodies run after that.
+    pub(crate) async fn recover(self: &Arc<Self>) -> Result<(), Error> {
+        let store = &self.surroundings.store;
+        let was_clean = store.get(Keyspace::Meta, CLEANLY_STOPPED.to_vec()).await?.is_some();
+        let mut batch = Batch::default();
+        batch.delete(Keyspace::Meta, CLEANLY_STOPPED);
+        let mut ids = Vec::new();
+        let mut after = Bound::Unbounded;
+        loop {
+            let page = self.page(Keyspace::Unfinished, after, Bound::Unbounded).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = Bound::Excluded(last.clone());
+            for (key, value) in page {
+                let id = invocation_id(&key)?;
+                let Unfinished::Running { unclean_ends, rows_then } = decoded(&value)? else {
+                    continue;
+                };
+                if !was_clean {
+                    let rows = self.journal_rows(id).await?;
+                    let counted = self.counted(unclean_ends, rows_then, rows, "the server died while it ran");
+                    batch.guard(Keyspace::Unfinished, key.clone(), Some(value));
+                    batch.put(Keyspace::Unfinished, key, codec::encode(&counted));
+                    if matches!(counted, Unfinished::Parked { .. }) {
+                        tracing::warn!(invocation = %id, "an invocation is parked: its runs end uncleanly");
+                        continue;
+                    }
+                }
+                ids.push(id);
+            }
+        }
+        self.commit(batch).await?;
+        if !ids.is_empty() {
+            tracing::info!(unfinished = ids.len(), was_clean, "going on with unfinished invocations");
+        }
+        for id in &ids {
+            self.directory.enter(*id, None);
+        }
+        for id in ids {
+            self.execute(id, None);
+        }
+        Ok(())
+    }
+
+    /// Counts a run that ended without a word, durably; gives the answer if the invocation is parked for it.
+    pub(super) async fn count_unclean_end(&self, id: InvocationId, how: &str) -> Result<Option<Answer>, Error> {
+        let store = &self.surroundings.store;
+        let key = id.as_bytes().to_vec();
+        let Some(row) = store.get(Keyspace::Unfinished, key.clone()).await? else {
+            return Ok(None);
+        };
+        let Unfinished::Running { unclean_ends, rows_then } = decoded(&row)? else {
+            return Ok(None);
+        };
+        let rows = self.journal_rows(id).await?;
+        let counted = self.counted(unclean_ends, rows_then, rows, how);
+        let mut batch = Batch::default();
+        batch.guard(Keyspace::Unfinished, key.clone(), Some(row));
+        batch.put(Keyspace::Unfinished, key, codec::encode(&counted));
+        self.commit(batch).await?;
+        Ok(match counted {
+            Unfinished::Parked { code, reason, .. } => Some(Answer::Parked { code, reason }),
+            Unfinished::Running { .. } => None,
+        })
+    }
+
+    /// A row with one unclean end more; from the first again if the journal has grown since the last one.
+    fn counted(&self, unclean_ends: u32, rows_then: u32, rows: u32, how: &str) -> Unfinished {
+        let unclean_ends = if rows > rows_then { 1 } else { unclean_ends + 1 };
+        if unclean_ends < self.surroundings.limits.unclean_ends {
+            return Unfinished::Running {
+                unclean_ends,
+                rows_then: rows,
+            };
+        }
+        Unfinished::Parked {
+            code: "unclean_ends".into(),
+            reason: format!(
+                "{unclean_ends} runs in a row ended uncleanly without anything new in the journal, the last time because {how}"
+            ),
+            at: self.surroundings.clock.now().as_millis(),
+        }
+    }
+
+    async fn journal_rows(&self, id: InvocationId) -> Result<u32, Error> {
+        let last = self
+            .surroundings
+            .store
+            .scan(Scan {
+                keyspace: Keyspace::Journal,
+                lower: Bound::Included(journal_key(id, 0)),
+                upper: Bound::Included(journal_key(id, u32::MAX)),
+                descending: true,
+                limit: 1,
+            })
+            .await?;
+        let Some((key, _)) = last.first() else { return Ok(0) };
+        let row = key.get(16..).and_then(|row| row.try_into().ok()).ok_or_else(damaged_key)?;
+        Ok(u32::from_be_bytes(row) + 1)
+    }
+
+    async fn page(&self, keyspace: Keyspace, lower: Bound<Vec<u8>>, upper: Bound<Vec<u8>>) -> Result<Vec<Row>, Error> {
+        let scan = Scan {
+            keyspace,
+            lower,
+            upper,
+            descending: false,
+            limit: PAGE,
+        };
+        Ok(self.surroundings.store.scan(scan).await?)
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<(), Error> {
+        match self.surroundings.store.commit(batch).await {
+            Ok(()) => Ok(()),
+            Err(CommitError::Store(error)) => Err(error.into()),
+            Err(CommitError::GuardFailed(_)) => Err(Error::new(
+                ErrorKind::Retry,
+                "store_shared",
+                "another server has changed the same invocation at this moment",
+            )),
+        }
+    }
+
+    /// Reads an invocation from the store, up to the point where its body can be run.
+    pub(super) async fn load(&self, id: InvocationId) -> Result<Loaded, Error> {
+        let _turn = self.reading.acquire().await;
+        let store = &self.surroundings.store;
+        let Some(owned_row) = store.get(Keyspace::Unfinished, id.as_bytes().to_vec()).await? else {
+            return Ok(self.stored_answer(id).await?.map_or(Loaded::Missing, Loaded::Answer));
+        };
+        if let Unfinished::Parked { code, reason, .. } = decoded(&owned_row)? {
+            return Ok(Loaded::Answer(Answer::Parked { code, reason }));
+        }
+        let (records, next_row) = self.journal(id).await?;
+        let history = match replay::replay(records) {
+            Ok(history) => history,
+            Err(contradiction) => return Ok(parked("journal_damaged", contradiction.to_string())),
+        };
+        let admission = history.admission();
+        // These two are seen anew at every start, so that a deploy of the right code is all it takes to go on.
+        let Some(registered) = self.tools.get(&admission.tool) else {
+            return Ok(parked(
+                "tool_missing",
+                format!("this server has no tool `{}`; start one that has it", admission.tool),
+            ));
+        };
+        let arguments = serde_json::from_str(&admission.arguments);
+        let prepared = arguments.map_err(|error| error.to_string()).and_then(|arguments| {
+            registered.tool.prepare(arguments).map_err(|error| error.to_string())
+        });
+        let body = match prepared.map(|body| body.0) {
+            Ok(BodyKind::Durable(body)) => body,
+            Ok(BodyKind::ReadOnly(_)) => {
+                return Ok(parked(
+                    "tool_read_only",
+                    format!("`{}` is read-only in this build, and was not when it was called", admission.tool),
+                ));
+            }
+            Err(error) => {
+                return Ok(parked(
+                    "arguments_not_decodable",
+                    format!("the recorded arguments do not fit `{}` in this build: {error}", admission.tool),
+                ));
+            }
+        };
+        let invocation = Invocation::resume(id, Arc::clone(&self.surroundings), history, next_row, owned_row);
+        Ok(Loaded::Run(Run {
+            invocation: Arc::new(invocation),
+            body,
+        }))
+    }
+
+    async fn journal(&self, id: InvocationId) -> Result<(Vec<Record>, u32), Error> {
+        let mut records = Vec::new();
+        let mut rows = 0;
+        let mut lower = Bound::Included(journal_key(id, 0));
+        let upper = Bound::Included(journal_key(id, u32::MAX));
+        loop {
+            let page = self.page(Keyspace::Journal, lower, upper.clone()).await?;
+            let Some((last, _)) = page.last() else { break };
+            lower = Bound::Excluded(last.clone());
+            for (_, row) in &page {
+                records.extend(decoded::<Vec<Record>>(row)?);
+                rows += 1;
+            }
+        }
+        Ok((records, rows))
+    }
+}
+
+fn parked(code: &str, reason: String) -> Loaded {
+    tracing::warn!(code, reason, "an invocation cannot go on with this build");
+    Loaded::Answer(Answer::Parked {
+        code: code.to_owned(),
+        reason,
+    })
+}
+
+fn damaged_key() -> Error {
+    Error::new(ErrorKind::AskPerson, "record_unreadable", "a key of the store has the wrong length")
+}
+
+fn invocation_id(key: &[u8]) -> Result<InvocationId, Error> {
+    key.try_into().map(InvocationId::from_bytes).map_err(|_| damaged_key())
+}

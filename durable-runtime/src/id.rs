@@ -1,0 +1,61 @@
+//! Ids that are not to be taken for each other.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+
+/// The id of an invocation: a `UUIDv7` (RFC 9562, section 5.7), so that ids sort by the time of admission.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct InvocationId(Uuid);
+
+impl InvocationId {
+    /// Makes a new id whose time part is `now`; ids made later in this process are larger.
+    pub(crate) fn new(now: Timestamp) -> Self {
+        let seconds = now.as_millis() / 1000;
+        let nanos = u32::try_from(now.as_millis() % 1000).expect("below 1000") * 1_000_000;
+        Self(Uuid::new_v7(uuid::Timestamp::from_unix(
+            uuid::timestamp::context::ContextV7::new(),
+            seconds,
+            nanos,
+        )))
+    }
+
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// The 16 bytes of the id; they sort as the ids do.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
+    /// The id as a UUID.
+    pub fn as_uuid(&self) -> Uuid {
+        self.0
+    }
+}
+
+impl fmt::Display for InvocationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for InvocationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for InvocationId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}

@@ -1,0 +1,151 @@
+//! Records as bytes: one byte for the version of the encoding, then bincode.
+//!
+//! The only file that names bincode's functions, so that replacing it is a change of this file and of the derives in
+//! `record.rs`.
+
+use bincode::config::{self, Configuration};
+use bincode::{Decode, Encode};
+
+/// The version of the encoding that this release writes, and the newest that it reads.
+const VERSION: u8 = 1;
+
+const CONFIGURATION: Configuration = config::standard();
+
+/// Bytes that are not what they should be.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CodecError {
+    #[error("the record has encoding {0}, and this release knows encodings up to {VERSION}; start a newer release")]
+    Newer(u8),
+    #[error("the record is damaged: {0}")]
+    Damaged(String),
+}
+
+pub(crate) fn encode(value: &impl Encode) -> Vec<u8> {
+    let mut bytes = vec![VERSION];
+    bincode::encode_into_std_write(value, &mut bytes, CONFIGURATION)
+        .expect("records are plain data, and a Vec takes any number of bytes");
+    bytes
+}
+
+pub(crate) fn decode<T: Decode<()>>(bytes: &[u8]) -> Result<T, CodecError> {
+    let Some((&version, body)) = bytes.split_first() else {
+        return Err(CodecError::Damaged("it is empty".into()));
+    };
+    if version > VERSION {
+        return Err(CodecError::Newer(version));
+    }
+    // A length in damaged bytes must not make us allocate more than there can be.
+    let (value, read) = bincode::decode_from_slice(body, CONFIGURATION.with_limit::<{ 1 << 30 }>())
+        .map_err(|error| CodecError::Damaged(error.to_string()))?;
+    if read == body.len() {
+        Ok(value)
+    } else {
+        Err(CodecError::Damaged(format!("{} bytes follow its end", body.len() - read)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::identity::Identity;
+    use crate::journal::record::{Admission, Conclusion, Ended, KeyUse, Outcome, Record, StepKind, Unfinished};
+
+    fn charge() -> Identity {
+        Identity {
+            scope: String::new(),
+            name: "charge".into(),
+            key: Some("7".into()),
+        }
+    }
+
+    fn every_record() -> Vec<Record> {
+        vec![
+            Record::Admitted(Admission {
+                tool: "pay".into(),
+                arguments: "{}".into(),
+                principal: String::new(),
+                origin: "http".into(),
+                idempotency_key: Some("k".into()),
+                build: "b".into(),
+                seed: 1,
+                at: 2,
+            }),
+            Record::Started { step: charge(), attempt: 1, at: 3 },
+            Record::Failed {
+                step: charge(),
+                kind: StepKind::AtMostOnce,
+                attempt: 1,
+                error: "1".into(),
+                at: 4,
+                retry_at: 5,
+            },
+            Record::Ended {
+                step: charge(),
+                kind: StepKind::AtLeastOnce,
+                attempt: 2,
+                outcome: Outcome::Value("2".into()),
+                at: 6,
+            },
+            Record::Unrecordable {
+                step: charge(),
+                kind: StepKind::AtLeastOnce,
+                attempt: 2,
+                reason: "r".into(),
+                at: 7,
+            },
+            Record::Operated { operation: charge(), result: vec![8] },
+        ]
+    }
+
+    /// These bytes are in stores of released versions: if this fails, raise the version and read the old one too.
+    #[test]
+    fn the_bytes_of_records_do_not_change() {
+        let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        assert_eq!(
+            hex(encode(&every_record())),
+            concat!(
+                "0106",
+                "0003706179027b7d0004687474700101", "6b0162", "0102",
+                "01000663686172676501013701", "03",
+                "020006636861726765010137", "0101", "0131", "0405",
+                "030006636861726765010137", "0002", "000132", "06",
+                "040006636861726765010137", "0002", "0172", "07",
+                "050006636861726765010137", "0108",
+            )
+        );
+        let ended = Ended {
+            tool: "t".into(),
+            principal: "p".into(),
+            conclusion: Conclusion::Failed { message: "m".into(), error: "e".into() },
+            admitted_at: 1,
+            ended_at: 2,
+        };
+        assert_eq!(hex(encode(&ended)), "0101740170" .to_owned() + "01016d0165" + "0102");
+        let running = Unfinished::Running { unclean_ends: 3, rows_then: 4 };
+        assert_eq!(hex(encode(&running)), "01000304");
+        let parked = Unfinished::Parked { code: "c".into(), reason: "r".into(), at: 5 };
+        assert_eq!(hex(encode(&parked)), "0101016301" .to_owned() + "7205");
+        let key = KeyUse { invocation: [1; 16], arguments: [2; 32] };
+        assert_eq!(hex(encode(&key)), format!("01{}{}", "01".repeat(16), "02".repeat(32)));
+    }
+
+    #[test]
+    fn every_record_is_read_as_it_was_written() {
+        let records = every_record();
+        assert_eq!(decode::<Vec<Record>>(&encode(&records)).expect("sound bytes"), records);
+    }
+
+    #[test]
+    fn damaged_bytes_are_an_error_and_a_newer_encoding_says_so() {
+        let sound = encode(&every_record());
+        for length in 0..sound.len() {
+            decode::<Vec<Record>>(&sound[..length]).expect_err("bytes are missing");
+        }
+        let mut longer = sound.clone();
+        longer.push(0);
+        decode::<Vec<Record>>(&longer).expect_err("a byte too many");
+        let mut newer = sound;
+        newer[0] = VERSION + 1;
+        assert!(matches!(decode::<Vec<Record>>(&newer), Err(CodecError::Newer(2))));
+    }
+}

@@ -1,0 +1,134 @@
+//! What a journal consists of.
+//!
+//! Values, arguments and errors are JSON text: people read them, and their types may grow fields. The envelopes around
+//! them are ours. The order of variants and fields is part of the store's format; `codec.rs` holds it with golden bytes.
+
+use bincode::{Decode, Encode};
+
+use super::identity::Identity;
+
+/// How often the effect of a step may happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum StepKind {
+    AtLeastOnce,
+    AtMostOnce,
+}
+
+impl StepKind {
+    pub(crate) fn marker(self) -> &'static str {
+        match self {
+            Self::AtLeastOnce => "at_least",
+            Self::AtMostOnce => "at_most",
+        }
+    }
+}
+
+/// What a step ended with.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Outcome {
+    /// The step's value, as JSON.
+    Value(String),
+    /// The error of the last attempt, as JSON.
+    Error(String),
+    /// The at-most-once attempt may have happened or not; the error that the step's type made of that, as JSON.
+    InDoubt(String),
+}
+
+/// The call that an invocation executes: the first record of its journal.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Admission {
+    pub(crate) tool: String,
+    /// The arguments, as JSON.
+    pub(crate) arguments: String,
+    /// Who called; empty for the anonymous caller.
+    pub(crate) principal: String,
+    /// How the call came: `http`, `stdio`, `local`.
+    pub(crate) origin: String,
+    pub(crate) idempotency_key: Option<String>,
+    /// The build of the server that admitted the call.
+    pub(crate) build: String,
+    /// What all randomness of the invocation is derived from.
+    pub(crate) seed: u64,
+    /// Milliseconds since the Unix epoch.
+    pub(crate) at: u64,
+}
+
+/// One fact about an invocation. All times are milliseconds since the Unix epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Record {
+    Admitted(Admission),
+    /// An attempt of an at-most-once step is about to start. At-least-once attempts need no such record.
+    Started { step: Identity, attempt: u32, at: u64 },
+    /// An attempt failed and is followed by another one.
+    Failed {
+        step: Identity,
+        kind: StepKind,
+        attempt: u32,
+        /// The error, as JSON.
+        error: String,
+        at: u64,
+        /// When the next attempt may start.
+        retry_at: u64,
+    },
+    /// The step has its outcome.
+    Ended {
+        step: Identity,
+        kind: StepKind,
+        /// The attempt that ended it.
+        attempt: u32,
+        outcome: Outcome,
+        at: u64,
+    },
+    /// The step's effect happened, and its outcome cannot be recorded. It is not run again.
+    Unrecordable {
+        step: Identity,
+        kind: StepKind,
+        attempt: u32,
+        reason: String,
+        at: u64,
+    },
+    /// An operation of the framework in the tool's body, and what it gave: a read's rows, or nothing for a write.
+    Operated { operation: Identity, result: Vec<u8> },
+}
+
+/// How an invocation ended.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Conclusion {
+    /// The tool's value, as JSON.
+    Succeeded { value: String },
+    /// The tool's error: its text, and itself as JSON.
+    Failed { message: String, error: String },
+}
+
+/// The row of an invocation that has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Ended {
+    pub(crate) tool: String,
+    pub(crate) principal: String,
+    pub(crate) conclusion: Conclusion,
+    /// When it was admitted, and when it ended.
+    pub(crate) admitted_at: u64,
+    pub(crate) ended_at: u64,
+}
+
+/// The row of an invocation that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Unfinished {
+    /// It runs, or will be resumed.
+    Running {
+        /// How often in a row a body of it ended by a panic or with its process, without anything new in the journal.
+        unclean_ends: u32,
+        /// How many rows the journal had when that was last counted.
+        rows_then: u32,
+    },
+    /// It needs a person.
+    Parked { code: String, reason: String, at: u64 },
+}
+
+/// The row of an idempotency key.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct KeyUse {
+    pub(crate) invocation: [u8; 16],
+    /// Digest of the arguments it was used with.
+    pub(crate) arguments: [u8; 32],
+}

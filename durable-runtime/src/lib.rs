@@ -1,0 +1,66 @@
+//! Durable MCP servers: annotated async functions whose calls survive anything.
+//!
+//! A tool is an async function under [`durable_tool`]. Each await in it that has an effect is marked
+//! [`#[once(at_least)]`](once) or [`#[once(at_most)]`](once) and becomes a journaled step. When the server is killed
+//! anywhere in a call and started again, the call goes on by itself from where it was: steps with an outcome are not run
+//! again, and the client gets the one result.
+//!
+//! ```no_run
+//! use durable_runtime::prelude::*;
+//!
+//! async fn create_user(cx: &StepContext, name: &str) -> Result<String, ToolError> {
+//!     Ok(format!("user {name}"))
+//! }
+//!
+//! /// Creates a user.
+//! #[durable_tool]
+//! async fn register(
+//!     cx: &DurableContext,
+//!     /// The name to sign in with.
+//!     name: String,
+//! ) -> Result<String, ToolError> {
+//!     #[once(at_least)]
+//!     let user = create_user(cx, &name).await?;
+//!     Ok(user)
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Error> {
+//!     let server = Server::builder("users", "1.0.0")
+//!         .store("users.redb")
+//!         .tool(register)
+//!         .open()
+//!         .await?;
+//!     server.serve_http("127.0.0.1:9991").await
+//! }
+//! ```
+
+mod clock;
+mod context;
+mod engine;
+mod error;
+mod id;
+mod journal;
+mod local;
+mod mcp;
+pub mod prelude;
+mod step;
+pub mod store;
+mod table;
+mod tool;
+
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+
+pub use clock::{Clock, SystemClock, Timestamp};
+pub use context::{DurableContext, DurableFuture, ReadContext};
+pub use durable_macros::{durable_tool, once};
+pub use engine::Limits;
+pub use error::{AtMostOnceFailedBeforeCompleting, Error, ErrorKind, StepTimedOut, ToolError};
+pub use id::InvocationId;
+pub use local::{LocalCall, LocalResult, ToolFailure};
+pub use mcp::{Listening, Server, ServerBuilder};
+pub use step::StepContext;
+pub use table::{Encoding, Json, KeyRange, Raw, ReadTables, SortedMap, TableOperation, WriteTables};
+pub use tool::{ArgumentError, Body, Tool, ToolDefinition, ToolReturn};

@@ -1,0 +1,121 @@
+//! Calls from within the process, without a client.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::engine::{Call, Engine, Refusal};
+use crate::error::{Error, ErrorKind};
+use crate::id::InvocationId;
+use crate::journal::record::Conclusion;
+
+/// A call from within the process: made when it is awaited.
+#[must_use = "a call is made when it is awaited"]
+#[derive(Debug)]
+pub struct LocalCall {
+    engine: Engines,
+    call: Call,
+}
+
+struct Engines(Arc<Engine>);
+
+impl fmt::Debug for Engines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Engine")
+    }
+}
+
+/// What a call from within the process gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LocalResult {
+    /// The invocation; `None` for a read-only tool, which has none.
+    pub invocation: Option<InvocationId>,
+    /// Whether the invocation had ended before this call.
+    pub is_replayed: bool,
+    /// The tool's value, or its error.
+    pub result: Result<Value, ToolFailure>,
+}
+
+/// The error that a tool ended with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+#[non_exhaustive]
+pub struct ToolFailure {
+    /// Its text.
+    pub message: String,
+    /// Itself, as JSON.
+    pub error: Value,
+}
+
+impl LocalCall {
+    pub(crate) fn new(engine: Arc<Engine>, tool: String, arguments: Value) -> Self {
+        Self {
+            engine: Engines(engine),
+            call: Call {
+                tool,
+                arguments,
+                principal: String::new(),
+                origin: "local",
+                idempotency_key: None,
+            },
+        }
+    }
+
+    /// Gives the call a key: made again with the same key and arguments, it is the same invocation.
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.call.idempotency_key = Some(key.into());
+        self
+    }
+
+    async fn make(self) -> Result<LocalResult, Error> {
+        let Self { engine: Engines(engine), call } = self;
+        let refused = |mistake: crate::tool::ArgumentError| {
+            Error::new(ErrorKind::FixCall, "invalid_arguments", format!("the arguments do not fit: {mistake}"))
+        };
+        if let Some(tool) = engine.tools().get(&call.tool)
+            && tool.definition.read_only
+        {
+            let body = tool.tool.prepare(call.arguments).map_err(refused)?;
+            return Ok(LocalResult {
+                invocation: None,
+                is_replayed: false,
+                result: result(&engine.read(body).await?),
+            });
+        }
+        let submitted = engine.submit(call).await.map_err(|refusal| match refusal {
+            Refusal::Arguments(mistake) => refused(mistake),
+            Refusal::Other(error) => error,
+        })?;
+        let (id, is_replayed) = (submitted.id, submitted.is_replayed());
+        let ended = submitted.answer().await.into_ended(id)?;
+        Ok(LocalResult {
+            invocation: Some(id),
+            is_replayed,
+            result: result(&ended.conclusion),
+        })
+    }
+}
+
+impl IntoFuture for LocalCall {
+    type Output = Result<LocalResult, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.make())
+    }
+}
+
+fn result(conclusion: &Conclusion) -> Result<Value, ToolFailure> {
+    let read = |json: &str| serde_json::from_str(json).unwrap_or(Value::Null);
+    match conclusion {
+        Conclusion::Succeeded { value } => Ok(read(value)),
+        Conclusion::Failed { message, error } => Err(ToolFailure {
+            message: message.clone(),
+            error: read(error),
+        }),
+    }
+}

@@ -1,0 +1,203 @@
+//! How a server is put together and opened.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::schema::Contract;
+use super::server::Server;
+use crate::clock::{Clock, SystemClock};
+use crate::engine::{Engine, Limits, Surroundings};
+use crate::error::{Error, ErrorKind};
+use crate::store::Store;
+use crate::store::redb::{RedbBackend, RedbOptions};
+use crate::tool::{Registry, Tool};
+
+enum StoreChoice {
+    None,
+    File(PathBuf),
+    Given(Arc<dyn Store>),
+}
+
+/// Puts a [`Server`] together.
+///
+/// ```
+/// # use durable_runtime::prelude::*;
+/// /// Greets.
+/// #[durable_tool(read_only)]
+/// async fn greet(cx: &ReadContext, name: String) -> Result<String, ToolError> {
+///     Ok(format!("Hello, {name}!"))
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Error> {
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("greeter.redb");
+/// let server = Server::builder("greeter", "1.0.0")
+///     .instructions("Call `greet` to be greeted.")
+///     .store(path)
+///     .tool(greet)
+///     .open()
+///     .await?;
+/// # server.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
+pub struct ServerBuilder {
+    name: String,
+    version: String,
+    instructions: Option<String>,
+    store: StoreChoice,
+    cache_bytes: usize,
+    tools: Vec<Box<dyn Tool>>,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+    grace: Duration,
+    allowed_hosts: Vec<String>,
+    allowed_origins: Vec<String>,
+}
+
+impl ServerBuilder {
+    pub(super) fn new(name: String, version: String) -> Self {
+        let hosts = ["localhost", "127.0.0.1", "[::1]"];
+        Self {
+            name,
+            version,
+            instructions: None,
+            store: StoreChoice::None,
+            cache_bytes: 256 << 20,
+            tools: Vec::new(),
+            limits: Limits::default(),
+            clock: Arc::new(SystemClock),
+            grace: Duration::from_secs(10),
+            allowed_hosts: ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec(),
+            allowed_origins: hosts
+                .iter()
+                .flat_map(|host| [format!("http://{host}:*"), format!("https://{host}:*")])
+                .collect(),
+        }
+    }
+
+    /// What the server tells clients, and through them models, about its use.
+    #[must_use]
+    pub fn instructions(mut self, instructions: impl Into<String>) -> Self {
+        self.instructions = Some(instructions.into());
+        self
+    }
+
+    /// The file that everything durable is kept in. It is made if it does not exist; its directory must exist. One server
+    /// at a time uses it.
+    #[must_use]
+    pub fn store(mut self, path: impl Into<PathBuf>) -> Self {
+        self.store = StoreChoice::File(path.into());
+        self
+    }
+
+    /// Another store than a file.
+    #[must_use]
+    pub fn custom_store(mut self, store: impl Store) -> Self {
+        self.store = StoreChoice::Given(Arc::new(store));
+        self
+    }
+
+    /// Memory for cached parts of the store's file, in bytes (256 MiB). The file may be much larger.
+    #[must_use]
+    pub fn cache_bytes(mut self, bytes: usize) -> Self {
+        self.cache_bytes = bytes;
+        self
+    }
+
+    /// Offers a tool: the name of a function under `#[durable_tool]`.
+    #[must_use]
+    pub fn tool(mut self, tool: impl Tool) -> Self {
+        self.tools.push(Box::new(tool));
+        self
+    }
+
+    /// Sets the limits of what one call, and all of them together, may use.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Another clock than the machine's.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// How long running attempts may go on when the server stops (10 s). What still runs then is dropped, as in a crash.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// The hosts, with or without a port, that requests may be addressed to, against DNS rebinding; in place of the
+    /// loopback ones. A server that others reach by a name must list that name.
+    #[must_use]
+    pub fn allowed_hosts(mut self, hosts: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.allowed_hosts = hosts.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The origins, as `https://app.example.com:443` or with the port `*`, whose pages may send requests; in place of the
+    /// loopback ones. Requests without an `Origin` are not from a page, and pass.
+    #[must_use]
+    pub fn allowed_origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.allowed_origins = origins.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Checks the tools, opens the store, and goes on with every call in it that has not ended.
+    ///
+    /// # Errors
+    ///
+    /// `duplicate_tool` and `schema_invalid` (of the tools); `store_missing`, `store_foreign`, `store_held`,
+    /// `store_damaged`, `store_format_newer`, `store_directory_missing`, `store_not_permitted`, `store_unavailable` (of the
+    /// store). Nothing is written to a file that is refused.
+    pub async fn open(self) -> Result<Server, Error> {
+        let registry = Registry::build(self.tools)?;
+        let contract = Contract::of(&registry)?;
+        let store: Arc<dyn Store> = match self.store {
+            StoreChoice::Given(store) => store,
+            StoreChoice::File(path) => {
+                let options = RedbOptions {
+                    path,
+                    cache_bytes: self.cache_bytes,
+                };
+                let opened = tokio::task::spawn_blocking(move || RedbBackend::open(options)).await;
+                Arc::new(opened.map_err(|error| {
+                    Error::new(ErrorKind::AskPerson, "store_damaged", "opening the store panicked").with_source(error)
+                })??)
+            }
+            StoreChoice::None => {
+                return Err(Error::new(
+                    ErrorKind::FixProgram,
+                    "store_missing",
+                    "the server has no store; name its file with `.store(\"..\")`",
+                ));
+            }
+        };
+        let build = format!("{} {}", self.name, self.version);
+        let surroundings = Surroundings {
+            store,
+            clock: self.clock,
+            limits: self.limits,
+        };
+        let engine = Engine::new(surroundings, registry, build);
+        engine.recover().await?;
+        Ok(Server::new(super::server::Parts {
+            engine,
+            contract,
+            name: self.name,
+            version: self.version,
+            instructions: self.instructions,
+            grace: self.grace,
+            allowed_hosts: self.allowed_hosts,
+            allowed_origins: self.allowed_origins,
+        }))
+    }
+}

@@ -1,0 +1,143 @@
+//! Streamable HTTP: one path for both revisions of the protocol.
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio_util::sync::CancellationToken;
+
+use super::handler::Handler;
+use super::server::{self, Server};
+use crate::error::{Error, ErrorKind};
+
+/// A session without any traffic ends after this time. A call may be silent for long, so it is longer than rmcp's own.
+const IDLE_SESSION: Duration = Duration::from_secs(60 * 60);
+/// How long answers may take to be written when the server stops, before connections are cut.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The service behind a path of a router. `cut` ends its sessions and streams.
+pub(super) fn service(server: &Server, cut: &CancellationToken) -> axum::Router {
+    let handler = Handler {
+        server: server.clone(),
+        origin: "http",
+    };
+    let parts = &server.parts;
+    let config = StreamableHttpServerConfig::default()
+        .with_allowed_hosts(parts.allowed_hosts.clone())
+        .with_allowed_origins(parts.allowed_origins.clone())
+        .enforce_origin_validation()
+        .with_cancellation_token(cut.clone());
+    let mut sessions = LocalSessionManager::default();
+    sessions.session_config.keep_alive = Some(IDLE_SESSION);
+    let service = StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(sessions), config);
+    axum::Router::new().fallback_service(service)
+}
+
+/// A server with a bound address, not yet serving.
+pub struct Listening {
+    server: Server,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl fmt::Debug for Listening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listening").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Listening {
+    pub(super) async fn bind(server: Server, address: impl ToSocketAddrs + fmt::Debug) -> Result<Self, Error> {
+        let unavailable = |error: std::io::Error| {
+            Error::new(
+                ErrorKind::AskPerson,
+                "address_unavailable",
+                format!("cannot listen on {address:?}: {error}; stop what uses it, or choose another address"),
+            )
+            .with_source(error)
+        };
+        let listener = TcpListener::bind(&address).await.map_err(unavailable)?;
+        let address = listener.local_addr().map_err(unavailable)?;
+        Ok(Self {
+            server,
+            listener,
+            address,
+        })
+    }
+
+    /// The bound address; its port is the one that the system chose if 0 was asked for.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL that clients connect to.
+    pub fn url(&self) -> String {
+        server::url(self.address)
+    }
+
+    /// Serves until Ctrl-C or SIGTERM; then stops.
+    ///
+    /// # Errors
+    ///
+    /// `serving_failed`, when the system's signals or sockets fail.
+    pub async fn serve(self) -> Result<(), Error> {
+        let stop = stop_signal()?;
+        self.serve_until(stop).await
+    }
+
+    /// Serves until `stop` ends; then stops: no more connections are taken, running attempts get the grace period, waiting
+    /// clients are told that their calls are kept, and the store is closed.
+    ///
+    /// # Errors
+    ///
+    /// `serving_failed`, when the socket fails.
+    pub async fn serve_until(self, stop: impl Future<Output = ()> + Send) -> Result<(), Error> {
+        let cut = CancellationToken::new();
+        let router = axum::Router::new().nest_service("/mcp", service(&self.server, &cut));
+        let no_more = CancellationToken::new();
+        let serving = axum::serve(self.listener, router).with_graceful_shutdown(no_more.clone().cancelled_owned());
+        let mut serving = tokio::spawn(serving.into_future());
+        tokio::select! {
+            ended = &mut serving => return ended.map_err(std::io::Error::other).flatten().map_err(failed),
+            () = stop => {}
+        }
+        no_more.cancel();
+        self.server.shutdown().await;
+        // Calls have their answers now; streams that only listen would stay for ever.
+        if tokio::time::timeout(LAST_WORDS, &mut serving).await.is_err() {
+            cut.cancel();
+            if tokio::time::timeout(LAST_WORDS, &mut serving).await.is_err() {
+                serving.abort();
+            }
+        }
+        Ok(())
+    }
+}
+
+fn failed(error: std::io::Error) -> Error {
+    Error::new(ErrorKind::AskPerson, "serving_failed", format!("the server cannot go on: {error}")).with_source(error)
+}
+
+/// Ends on Ctrl-C or SIGTERM.
+pub(super) fn stop_signal() -> Result<impl Future<Output = ()> + Send, Error> {
+    #[cfg(unix)]
+    let mut terminate = {
+        use tokio::signal::unix::{SignalKind, signal};
+        signal(SignalKind::terminate()).map_err(failed)?
+    };
+    Ok(async move {
+        let interrupted = tokio::signal::ctrl_c();
+        #[cfg(unix)]
+        tokio::select! {
+            _ = interrupted => {}
+            _ = terminate.recv() => {}
+        }
+        #[cfg(not(unix))]
+        let _ended = interrupted.await;
+    })
+}

@@ -1,0 +1,15 @@
+//! The adapter to the Model Context Protocol, over Streamable HTTP and stdio. Only this module names rmcp.
+
+mod builder;
+mod error;
+mod handler;
+mod http;
+mod idempotency;
+mod result;
+mod schema;
+mod server;
+mod stdio;
+
+pub use builder::ServerBuilder;
+pub use http::Listening;
+pub use server::Server;

@@ -1,0 +1,54 @@
+//! What a tool gave, as a `CallToolResult`.
+
+use rmcp::model::{CallToolResult, ContentBlock, MetaObject};
+use serde_json::{Value, json};
+
+use crate::error::Error;
+use crate::id::InvocationId;
+use crate::journal::record::Conclusion;
+
+/// The result of a call: the value as structured content and as one text block with the same JSON, or the error's text.
+pub(super) fn result(conclusion: &Conclusion) -> CallToolResult {
+    match conclusion {
+        Conclusion::Succeeded { value } => {
+            let mut result = CallToolResult::success(vec![ContentBlock::text(value.clone())]);
+            result.structured_content = serde_json::from_str(value).ok();
+            result
+        }
+        Conclusion::Failed { message, error } => {
+            let mut result = CallToolResult::error(vec![ContentBlock::text(message.clone())]);
+            let error: Value = serde_json::from_str(error).unwrap_or(Value::Null);
+            say(&mut result, "durable/error", error);
+            result
+        }
+    }
+}
+
+/// A failure that the model can read and act upon.
+pub(super) fn failure(error: &Error) -> CallToolResult {
+    let mut result = CallToolResult::error(vec![ContentBlock::text(error.to_string())]);
+    say(&mut result, "durable/error", json!({ "type": error.code(), "next": error.kind() }));
+    result
+}
+
+/// Arguments that do not fit.
+pub(super) fn mistakes(tool: &str, mistakes: &[String]) -> CallToolResult {
+    let text = format!("invalid_arguments: the arguments do not fit `{tool}`: {}", mistakes.join("; "));
+    let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
+    say(&mut result, "durable/error", json!({ "type": "invalid_arguments", "next": "fix_call" }));
+    result
+}
+
+/// Names the invocation, and says whether it had ended before this call.
+pub(super) fn of_invocation(mut result: CallToolResult, id: InvocationId, is_replayed: bool) -> CallToolResult {
+    say(&mut result, "durable/invocation", json!(id.to_string()));
+    if is_replayed {
+        say(&mut result, "durable/replayed", json!(true));
+    }
+    result
+}
+
+fn say(result: &mut CallToolResult, key: &str, value: Value) {
+    let meta = result.meta.get_or_insert_with(MetaObject::default);
+    meta.0.insert(key.to_owned(), value);
+}

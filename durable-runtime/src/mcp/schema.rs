@@ -1,0 +1,91 @@
+//! Schemas: what clients are told of the tools, and the check of arguments before a call is admitted.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jsonschema::{Draft, Validator};
+use rmcp::model::{Tool, ToolAnnotations};
+use serde_json::Value;
+
+use crate::error::{Error, ErrorKind};
+use crate::tool::{Registry, ToolDefinition};
+
+/// How many mistakes in one call's arguments are told at once.
+const MISTAKES_TOLD: usize = 10;
+
+/// What the server and its clients hold each other to.
+pub(super) struct Contract {
+    pub(super) tools: Vec<Tool>,
+    inputs: HashMap<&'static str, Validator>,
+}
+
+impl Contract {
+    /// Checks the schemas of all tools.
+    pub(super) fn of(registry: &Registry) -> Result<Self, Error> {
+        let mut contract = Self {
+            tools: Vec::new(),
+            inputs: HashMap::new(),
+        };
+        for registered in registry.iter() {
+            let definition = &registered.definition;
+            let validator = input_validator(definition)?;
+            contract.inputs.insert(definition.name, validator);
+            contract.tools.push(tool(definition));
+        }
+        Ok(contract)
+    }
+
+    /// What is wrong with a call's arguments, each mistake with its path; empty when nothing is.
+    pub(super) fn mistakes(&self, tool: &str, arguments: &Value) -> Vec<String> {
+        let Some(validator) = self.inputs.get(tool) else {
+            return Vec::new();
+        };
+        if validator.is_valid(arguments) {
+            return Vec::new();
+        }
+        validator
+            .iter_errors(arguments)
+            .take(MISTAKES_TOLD)
+            .map(|mistake| match mistake.instance_path().as_str() {
+                "" => mistake.to_string(),
+                path => format!("`{path}`: {mistake}"),
+            })
+            .collect()
+    }
+}
+
+fn input_validator(definition: &ToolDefinition) -> Result<Validator, Error> {
+    let invalid = |why: String| {
+        Error::new(
+            ErrorKind::FixProgram,
+            "schema_invalid",
+            format!(
+                "the input schema of the tool `{}` is not usable: {why}; look at the `JsonSchema` of its parameters' types",
+                definition.name
+            ),
+        )
+    };
+    if definition.input_schema.get("type") != Some(&Value::from("object")) {
+        return Err(invalid("its root is not an object".into()));
+    }
+    jsonschema::options()
+        .with_draft(Draft::Draft202012)
+        .build(&definition.input_schema)
+        .map_err(|error| invalid(error.to_string()))
+}
+
+fn tool(definition: &ToolDefinition) -> Tool {
+    let object = |schema: &Value| schema.as_object().cloned().map(Arc::new);
+    let input = object(&definition.input_schema).unwrap_or_default();
+    let mut tool = Tool::new(definition.name, definition.description, input);
+    if let Some(title) = definition.title {
+        tool = tool.with_title(title);
+    }
+    // The protocol takes an output schema only for results that are objects.
+    if definition.output_schema.get("type") == Some(&Value::from("object"))
+        && let Some(output) = object(&definition.output_schema)
+    {
+        tool = tool.with_raw_output_schema(output);
+    }
+    tool.with_annotations(ToolAnnotations::new().read_only(definition.read_only))
+}

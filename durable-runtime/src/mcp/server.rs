@@ -1,0 +1,131 @@
+//! A server: tools over an open store.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::ToSocketAddrs;
+
+use super::builder::ServerBuilder;
+use super::http::{self, Listening};
+use super::schema::Contract;
+use super::stdio;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::local::LocalCall;
+use crate::store::CommitCounts;
+
+pub(super) struct Parts {
+    pub(super) engine: Arc<Engine>,
+    pub(super) contract: Contract,
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) instructions: Option<String>,
+    pub(super) grace: Duration,
+    pub(super) allowed_hosts: Vec<String>,
+    pub(super) allowed_origins: Vec<String>,
+}
+
+/// An MCP server whose calls survive anything. Calls that an earlier process left unfinished go on as soon as it is open.
+///
+/// Clones are the same server.
+#[derive(Clone)]
+pub struct Server {
+    pub(super) parts: Arc<Parts>,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("name", &self.parts.name).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts) }
+    }
+
+    /// Begins a server of this name and version, which clients are told.
+    pub fn builder(name: impl Into<String>, version: impl Into<String>) -> ServerBuilder {
+        ServerBuilder::new(name.into(), version.into())
+    }
+
+    /// Binds an address for Streamable HTTP, at the path `/mcp`.
+    ///
+    /// # Errors
+    ///
+    /// `address_unavailable`, when the address cannot be bound.
+    pub async fn listen(&self, address: impl ToSocketAddrs + fmt::Debug) -> Result<Listening, Error> {
+        Listening::bind(self.clone(), address).await
+    }
+
+    /// Serves Streamable HTTP at the path `/mcp` of this address, until Ctrl-C or SIGTERM; then stops.
+    ///
+    /// # Errors
+    ///
+    /// As [`listen`](Self::listen).
+    pub async fn serve_http(&self, address: impl ToSocketAddrs + fmt::Debug) -> Result<(), Error> {
+        self.listen(address).await?.serve().await
+    }
+
+    /// Serves one client over standard input and output, until input ends, Ctrl-C or SIGTERM; then stops. Nothing else may
+    /// write to standard output.
+    ///
+    /// # Errors
+    ///
+    /// `stdio_failed`, when the client does not speak the protocol.
+    pub async fn serve_stdio(&self) -> Result<(), Error> {
+        stdio::serve(self).await
+    }
+
+    /// The server as a tower service (an [`axum::Router`]), for a router of one's own.
+    ///
+    /// ```
+    /// # use durable_runtime::prelude::*;
+    /// # fn mount(server: &Server) -> axum::Router {
+    /// axum::Router::new().nest_service("/mcp", server.service())
+    /// # }
+    /// ```
+    ///
+    /// Call [`shutdown`](Self::shutdown) when that router has stopped.
+    pub fn service(&self) -> axum::Router {
+        http::service(self, &tokio_util::sync::CancellationToken::new())
+    }
+
+    /// Calls a tool from within the process, as a client would.
+    ///
+    /// ```
+    /// # use durable_runtime::prelude::*;
+    /// # async fn call(server: &Server) -> Result<(), Error> {
+    /// let arguments = serde_json::json!({ "name": "ada" });
+    /// let answer = server.call("register", arguments).idempotency_key("ada's registration").await?;
+    /// println!("{:?}", answer.result);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When awaited: `unknown_tool`, `invalid_arguments`, `idempotency_key_conflict`, `invocation_parked`, `busy` and the
+    /// other codes of a call. An error of the tool itself is in the [`LocalResult`](crate::LocalResult).
+    pub fn call(&self, tool: impl Into<String>, arguments: serde_json::Value) -> LocalCall {
+        LocalCall::new(Arc::clone(&self.parts.engine), tool.into(), arguments)
+    }
+
+    /// Stops: running attempts get the grace period to end, and the store is closed. Calls that have not ended go on when
+    /// a server is opened on the store again; their clients are told so.
+    pub async fn shutdown(&self) {
+        self.parts.engine.stop(self.parts.grace).await;
+    }
+
+    /// How many commits the store has made since it was opened.
+    pub fn commit_counts(&self) -> CommitCounts {
+        self.parts.engine.surroundings().store.counts()
+    }
+}
+
+/// The URL of an address.
+pub(super) fn url(address: SocketAddr) -> String {
+    format!("http://{address}/mcp")
+}

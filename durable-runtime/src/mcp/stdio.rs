@@ -1,0 +1,40 @@
+//! One client over standard input and output.
+
+use rmcp::service::ServiceExt;
+use tokio_util::sync::CancellationToken;
+
+use super::handler::Handler;
+use super::http::stop_signal;
+use super::server::Server;
+use crate::error::{Error, ErrorKind};
+
+/// Serves until input ends or the process is told to stop. Calls that have not ended then go on at the next start.
+pub(super) async fn serve(server: &Server) -> Result<(), Error> {
+    let handler = Handler {
+        server: server.clone(),
+        origin: "stdio",
+    };
+    let stop = stop_signal()?;
+    let cut = CancellationToken::new();
+    let serving = async {
+        let transport = rmcp::transport::stdio_pipes();
+        match handler.serve_with_ct(transport, cut.clone()).await {
+            Ok(running) => {
+                let _why = running.waiting().await;
+                Ok(())
+            }
+            Err(rmcp::service::ServerInitializeError::ConnectionClosed(_) | rmcp::service::ServerInitializeError::Cancelled) => Ok(()),
+            Err(error) => Err(Error::new(
+                ErrorKind::FixCall,
+                "stdio_failed",
+                format!("the client on standard input does not begin as the protocol says: {error}"),
+            )),
+        }
+    };
+    let served = tokio::select! {
+        served = serving => served,
+        () = stop => Ok(()),
+    };
+    server.shutdown().await;
+    served
+}

@@ -1,0 +1,12 @@
+//! All that a file with tools in it needs.
+//!
+//! ```
+//! use durable_runtime::prelude::*;
+//! ```
+
+pub use crate::context::{DurableContext, ReadContext};
+pub use crate::error::{AtMostOnceFailedBeforeCompleting, Error, StepTimedOut, ToolError};
+pub use crate::mcp::Server;
+pub use crate::step::StepContext;
+pub use crate::table::SortedMap;
+pub use crate::{durable_tool, once};

@@ -1,0 +1,13 @@
+//! What expansions of the macros call. Not for use by hand: it changes with any release.
+
+pub use core::result::Result::Ok;
+
+pub use schemars;
+pub use serde;
+pub use serde_json;
+
+pub use crate::context::{DurableFuture, durable};
+pub use crate::step::{
+    AtLeast, AtMost, AttemptEnd, Never, Next, StepContext, at_least, at_most, attempt, infallible, never,
+};
+pub use crate::tool::{ArgumentError, Body, Tool, ToolDefinition, ToolReturn, decode_arguments};

@@ -1,0 +1,93 @@
+//! The protocol of a step that is marked `#[once(at_least)]`.
+//!
+//! Nothing is recorded of an attempt before it ends, so a crash during one is as if it had not been made, and it is made
+//! again. What is durable before it starts is all that the body has seen.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::attempt::{AttemptEnd, Next, StepContext};
+use super::core::{Phase, StepCore};
+use crate::context::DurableContext;
+use crate::error::StepTimedOut;
+use crate::journal::record::{Outcome, StepKind};
+
+/// A step whose effect happens once or more.
+pub struct AtLeast<T, E> {
+    core: StepCore,
+    phase: Phase,
+    timed_out: Option<fn(StepTimedOut) -> E>,
+    value: std::marker::PhantomData<fn() -> T>,
+}
+
+/// Begins a step.
+pub fn at_least<T, E>(cx: &DurableContext, name: &'static str) -> AtLeast<T, E> {
+    AtLeast {
+        core: StepCore::new(cx, name, StepKind::AtLeastOnce),
+        phase: Phase::Undecided,
+        timed_out: None,
+        value: std::marker::PhantomData,
+    }
+}
+
+impl<T, E> AtLeast<T, E> {
+    super::retry::options!();
+
+    /// An attempt that runs longer has failed.
+    #[must_use]
+    pub fn timeout_ms(mut self, millis: u64) -> Self
+    where
+        E: From<StepTimedOut>,
+    {
+        self.core.timeout = Some(Duration::from_millis(millis));
+        self.timed_out = Some(E::from);
+        self
+    }
+}
+
+impl<T, E> AtLeast<T, E>
+where
+    T: Serialize + DeserializeOwned,
+    E: Serialize + DeserializeOwned,
+{
+    /// Gives the step's outcome, or the next attempt to be made.
+    pub async fn next(&mut self) -> Next<T, E> {
+        if matches!(self.phase, Phase::Undecided) {
+            self.phase = self.core.begin();
+        }
+        match &self.phase {
+            Phase::Ended(outcome) => Next::Outcome(self.core.decode(outcome).await),
+            Phase::Due(due) => {
+                self.core.wait_for(due).await;
+                self.core.invocation.permission_to_start().await;
+                Next::Attempt(self.core.context(due.attempt))
+            }
+            Phase::Undecided | Phase::InDoubt(_) | Phase::Halted => self.core.invocation.suspend().await,
+        }
+    }
+
+    /// Takes in how an attempt ended.
+    pub fn end(&mut self, attempt: &StepContext, end: AttemptEnd<T, E>) {
+        let number = attempt.attempt();
+        let error = match end {
+            AttemptEnd::Returned(Ok(value)) => {
+                self.phase = self.core.succeeded(attempt, &value);
+                return;
+            }
+            AttemptEnd::Returned(Err(error)) => error,
+            AttemptEnd::TimedOut(timed_out) => {
+                let into_error = self.timed_out.expect("only a step with a timeout times out");
+                into_error(timed_out)
+            }
+        };
+        self.phase = if self.core.policy.allows(number.saturating_add(1)) {
+            self.core.failed(number, &error)
+        } else {
+            self.core
+                .ended_with_error(number, &error, Outcome::Error)
+                
+        };
+    }
+}

@@ -1,0 +1,110 @@
+//! The protocol of a step that is marked `#[once(at_most)]`.
+//!
+//! The start of an attempt is durable before the attempt: a crash between the start and the recorded end leaves the step in
+//! doubt, and a step in doubt is never repeated.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::attempt::{AttemptEnd, Next, StepContext};
+use super::core::{Phase, StepCore};
+use crate::context::DurableContext;
+use crate::error::AtMostOnceFailedBeforeCompleting;
+use crate::journal::record::{Outcome, Record, StepKind};
+use crate::table::overlay::Overlay;
+
+/// A step whose effect happens once or not at all.
+pub struct AtMost<T, E> {
+    core: StepCore,
+    phase: Phase,
+    types: std::marker::PhantomData<fn() -> (T, E)>,
+}
+
+/// Begins a step.
+pub fn at_most<T, E>(cx: &DurableContext, name: &'static str) -> AtMost<T, E> {
+    AtMost {
+        core: StepCore::new(cx, name, StepKind::AtMostOnce),
+        phase: Phase::Undecided,
+        types: std::marker::PhantomData,
+    }
+}
+
+/// The answer of a step without `retry_on` to whether an error may be followed by another attempt.
+pub fn never<E>(_: &E) -> bool {
+    false
+}
+
+impl<T, E> AtMost<T, E> {
+    super::retry::options!();
+
+    /// An attempt that runs longer is dropped, and in doubt.
+    #[must_use]
+    pub fn timeout_ms(mut self, millis: u64) -> Self {
+        self.core.timeout = Some(Duration::from_millis(millis));
+        self
+    }
+}
+
+impl<T, E> AtMost<T, E>
+where
+    T: Serialize + DeserializeOwned,
+    E: Serialize + DeserializeOwned + From<AtMostOnceFailedBeforeCompleting>,
+{
+    /// Gives the step's outcome, or the next attempt to be made.
+    pub async fn next(&mut self) -> Next<T, E> {
+        if matches!(self.phase, Phase::Undecided) {
+            self.phase = self.core.begin();
+        }
+        if let Phase::InDoubt(attempt) = self.phase {
+            self.phase = self.in_doubt(attempt);
+        }
+        match &self.phase {
+            Phase::Ended(outcome) => Next::Outcome(self.core.decode(outcome).await),
+            Phase::Due(due) => {
+                self.core.wait_for(due).await;
+                if self.core.invocation.is_stopping() {
+                    // A start that is recorded and not made would be in doubt for nothing.
+                    self.core.invocation.suspend().await;
+                }
+                self.core.invocation.stage(
+                    Record::Started {
+                        step: (*self.core.identity).clone(),
+                        attempt: due.attempt,
+                        at: self.core.invocation.now().as_millis(),
+                    },
+                    Overlay::default(),
+                );
+                self.core.invocation.permission_to_start().await;
+                Next::Attempt(self.core.context(due.attempt))
+            }
+            Phase::Undecided | Phase::InDoubt(_) | Phase::Halted => self.core.invocation.suspend().await,
+        }
+    }
+
+    fn in_doubt(&self, attempt: u32) -> Phase {
+        let error = E::from(AtMostOnceFailedBeforeCompleting::new(self.core.identity.to_string(), attempt));
+        self.core
+            .ended_with_error(attempt, &error, Outcome::InDoubt)
+            
+    }
+
+    /// Takes in how an attempt ended; `is_retryable` tells the errors that another attempt may follow.
+    pub fn end(&mut self, attempt: &StepContext, end: AttemptEnd<T, E>, is_retryable: impl FnOnce(&E) -> bool) {
+        let number = attempt.attempt();
+        self.phase = match end {
+            AttemptEnd::Returned(Ok(value)) => self.core.succeeded(attempt, &value),
+            AttemptEnd::TimedOut(_) => self.in_doubt(number),
+            AttemptEnd::Returned(Err(error)) => {
+                if self.core.policy.allows(number.saturating_add(1)) && is_retryable(&error) {
+                    self.core.failed(number, &error)
+                } else {
+                    self.core
+                        .ended_with_error(number, &error, Outcome::Error)
+                        
+                }
+            }
+        };
+    }
+}

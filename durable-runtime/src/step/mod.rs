@@ -1,0 +1,13 @@
+//! Steps: the two protocols, and what they share.
+
+mod at_least;
+mod at_most;
+mod attempt;
+mod core;
+mod outcome;
+mod retry;
+
+pub use at_least::{AtLeast, at_least};
+pub use at_most::{AtMost, at_most, never};
+pub use attempt::{AttemptEnd, Next, StepContext, attempt};
+pub use outcome::{Never, infallible};

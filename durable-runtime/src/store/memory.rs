@@ -1,0 +1,78 @@
+//! The reference model of a store: ordered maps in memory. For tests; nothing of it survives the process.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use parking_lot::RwLock;
+
+use super::{Batch, Keyspace, Row, Scan, StoreError, SyncBackend};
+
+type Rows = BTreeMap<(Keyspace, Vec<u8>), Vec<u8>>;
+
+/// Rows in memory.
+#[derive(Debug, Default)]
+pub struct MemoryBackend {
+    rows: RwLock<Rows>,
+}
+
+/// The bound of a key within its keyspace, as a bound over all rows.
+fn within(keyspace: Keyspace, bound: &Bound<Vec<u8>>, unbounded: Bound<(Keyspace, Vec<u8>)>) -> Bound<(Keyspace, Vec<u8>)> {
+    match bound {
+        Bound::Included(key) => Bound::Included((keyspace, key.clone())),
+        Bound::Excluded(key) => Bound::Excluded((keyspace, key.clone())),
+        Bound::Unbounded => unbounded,
+    }
+}
+
+fn above(keyspace: Keyspace) -> Bound<(Keyspace, Vec<u8>)> {
+    Keyspace::ALL
+        .into_iter()
+        .find(|other| *other > keyspace)
+        .map_or(Bound::Unbounded, |next| Bound::Excluded((next, Vec::new())))
+}
+
+impl SyncBackend for MemoryBackend {
+    fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.rows.read().get(&(keyspace, key.to_vec())).cloned())
+    }
+
+    fn scan(&self, scan: &Scan) -> Result<Vec<Row>, StoreError> {
+        let lower = within(scan.keyspace, &scan.lower, Bound::Included((scan.keyspace, Vec::new())));
+        let upper = within(scan.keyspace, &scan.upper, above(scan.keyspace));
+        let rows = self.rows.read();
+        let found = rows
+            .range((lower, upper))
+            .map(|((_, key), value)| (key.clone(), value.clone()));
+        Ok(if scan.descending {
+            found.rev().take(scan.limit).collect()
+        } else {
+            found.take(scan.limit).collect()
+        })
+    }
+
+    fn commit_group(&self, group: &[&Batch]) -> Result<Vec<Result<(), usize>>, StoreError> {
+        let mut rows = self.rows.write();
+        Ok(group
+            .iter()
+            .map(|batch| {
+                let failed = batch
+                    .guards
+                    .iter()
+                    .position(|guard| rows.get(&(guard.keyspace, guard.key.clone())) != guard.expected.as_ref());
+                if let Some(index) = failed {
+                    return Err(index);
+                }
+                for write in &batch.writes {
+                    let key = (write.keyspace, write.key.clone());
+                    match &write.value {
+                        Some(value) => rows.insert(key, value.clone()),
+                        None => rows.remove(&key),
+                    };
+                }
+                Ok(())
+            })
+            .collect())
+    }
+
+    fn close(&self) {}
+}

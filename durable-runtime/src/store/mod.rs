@@ -1,0 +1,213 @@
+//! The store: ordered bytes with atomic, conditional, durable commits. All policy lives above it.
+//!
+//! A backend is anything that keeps the contracts of [`Read`] and [`Commit`]. Nothing above this module knows which
+//! one it has, holds a transaction across an await, or points into a backend's memory.
+
+mod commit;
+mod memory;
+pub(crate) mod redb;
+
+use std::fmt;
+use std::future::Future;
+use std::ops::Bound;
+use std::pin::Pin;
+
+pub use commit::{CommitCounts, GroupCommit, SyncBackend};
+pub use memory::MemoryBackend;
+
+use crate::error::{Error, ErrorKind};
+
+/// A boxed future of a store.
+pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The key and value bytes of one row.
+pub type Row = (Vec<u8>, Vec<u8>);
+
+/// The separately ordered sets of rows that a store holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Keyspace {
+    /// One row for each fact about the store itself: its format version, whether it was closed cleanly.
+    Meta,
+    /// One small row for each invocation that has not ended. Recovery reads this and nothing larger.
+    Unfinished,
+    /// The journals: one row for each batch of an invocation, under its id and the batch's number.
+    Journal,
+    /// One row for each invocation that has ended: its result.
+    Result,
+    /// One row for each idempotency key in use.
+    IdempotencyKey,
+    /// The rows of all tables, under the table's name and the row's key.
+    Table,
+}
+
+impl Keyspace {
+    /// Every keyspace.
+    pub const ALL: [Self; 6] = [
+        Self::Meta,
+        Self::Unfinished,
+        Self::Journal,
+        Self::Result,
+        Self::IdempotencyKey,
+        Self::Table,
+    ];
+}
+
+/// A condition of a [`Batch`]: the row must hold just this when the batch is committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// Where the row is.
+    pub keyspace: Keyspace,
+    /// The row's key.
+    pub key: Vec<u8>,
+    /// The value that it must have; `None`: there must be no such row.
+    pub expected: Option<Vec<u8>>,
+}
+
+/// One row to put or to delete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// Where the row is.
+    pub keyspace: Keyspace,
+    /// The row's key.
+    pub key: Vec<u8>,
+    /// The value to put; `None` deletes the row, which need not exist.
+    pub value: Option<Vec<u8>>,
+}
+
+/// Rows that are committed together, if all their guards hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// What must be so.
+    pub guards: Vec<Guard>,
+    /// What is done then, in this order.
+    pub writes: Vec<Write>,
+}
+
+impl Batch {
+    /// Puts a row, in place of one that has its key.
+    pub fn put(&mut self, keyspace: Keyspace, key: impl Into<Vec<u8>>, value: Vec<u8>) {
+        self.writes.push(Write {
+            keyspace,
+            key: key.into(),
+            value: Some(value),
+        });
+    }
+
+    /// Deletes a row, if it exists.
+    pub fn delete(&mut self, keyspace: Keyspace, key: impl Into<Vec<u8>>) {
+        self.writes.push(Write {
+            keyspace,
+            key: key.into(),
+            value: None,
+        });
+    }
+
+    /// Makes the batch depend on a row's value.
+    pub fn guard(&mut self, keyspace: Keyspace, key: impl Into<Vec<u8>>, expected: Option<Vec<u8>>) {
+        self.guards.push(Guard {
+            keyspace,
+            key: key.into(),
+            expected,
+        });
+    }
+}
+
+/// A part of a keyspace, in one direction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scan {
+    /// Where to read.
+    pub keyspace: Keyspace,
+    /// The lower bound of the keys.
+    pub lower: Bound<Vec<u8>>,
+    /// The upper bound of the keys.
+    pub upper: Bound<Vec<u8>>,
+    /// From the largest key to the smallest.
+    pub descending: bool,
+    /// How many rows at most.
+    pub limit: usize,
+}
+
+/// What a store can be asked.
+pub trait Read: Send + Sync + 'static {
+    /// The value of a row.
+    fn get(&self, keyspace: Keyspace, key: Vec<u8>) -> StoreFuture<'_, Result<Option<Vec<u8>>, StoreError>>;
+
+    /// The first rows of a scan. All rows of one answer are of one moment. It sees every batch whose commit has
+    /// returned, and no batch that is not durable.
+    fn scan(&self, scan: Scan) -> StoreFuture<'_, Result<Vec<Row>, StoreError>>;
+}
+
+/// What a store can be told.
+pub trait Commit: Send + Sync + 'static {
+    /// Commits a batch: all of it or nothing. When it returns `Ok` the batch is durable, and later reads see it.
+    ///
+    /// Batches take effect in the order of the calls. The work goes on if the future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError::GuardFailed`]: nothing was written. [`CommitError::Store`]: whether the batch is durable is not
+    /// known; what a later read finds, decides.
+    fn commit(&self, batch: Batch) -> StoreFuture<'static, Result<(), CommitError>>;
+
+    /// How many commits there were.
+    fn counts(&self) -> CommitCounts;
+}
+
+/// A store of durable state.
+pub trait Store: Read + Commit {
+    /// Ends the work that is under way, and lets go of what the store holds (a file, its lock). Calls that come later fail.
+    fn close(&self) -> StoreFuture<'_, ()>;
+}
+
+/// Why a batch was not committed.
+#[derive(Debug)]
+pub enum CommitError {
+    /// The guard with this index did not hold.
+    GuardFailed(usize),
+    /// The store failed.
+    Store(StoreError),
+}
+
+/// A store that could not do what it was asked, for a reason outside the request: a full disk, an I/O error, a file
+/// that is not what it should be.
+#[derive(Clone, Debug)]
+pub struct StoreError {
+    kind: ErrorKind,
+    code: &'static str,
+    message: String,
+}
+
+impl StoreError {
+    /// A failure that may pass.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self {
+            kind: ErrorKind::Retry,
+            code: "store_unavailable",
+            message: message.into(),
+        }
+    }
+
+    /// A failure that does not pass until somebody does something.
+    pub(crate) fn unusable(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            kind: ErrorKind::AskPerson,
+            code,
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::new(error.kind, error.code, error.message)
+    }
+}

@@ -1,0 +1,197 @@
+//! The store in one redb file.
+
+mod open;
+mod owner;
+
+use std::ops::Bound;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ::redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
+use parking_lot::RwLock;
+
+use self::owner::OwnerNote;
+use super::{Batch, GroupCommit, Keyspace, Row, Scan, StoreError, SyncBackend};
+
+type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+/// The redb table of a keyspace. The names are part of the file format.
+fn table(keyspace: Keyspace) -> Table {
+    TableDefinition::new(match keyspace {
+        Keyspace::Meta => "meta",
+        Keyspace::Unfinished => "unfinished",
+        Keyspace::Journal => "journal",
+        Keyspace::Result => "result",
+        Keyspace::IdempotencyKey => "idempotency_key",
+        Keyspace::Table => "table",
+    })
+}
+
+/// Where the file is, and how it is used.
+#[derive(Clone, Debug)]
+pub(crate) struct RedbOptions {
+    pub(crate) path: PathBuf,
+    /// Memory for cached pages, in bytes.
+    pub(crate) cache_bytes: usize,
+}
+
+/// One redb file, held by this process alone.
+pub(crate) struct RedbBackend {
+    options: RedbOptions,
+    /// `None` after a failed commit, until the file is opened again: redb's state in memory is not to be trusted then.
+    database: RwLock<Option<Arc<Database>>>,
+    owner: OwnerNote,
+}
+
+impl RedbBackend {
+    /// Opens the file, or makes a new one, and starts its writer.
+    pub(crate) fn open(options: RedbOptions) -> Result<GroupCommit<Self>, StoreError> {
+        let database = open::open(&options)?;
+        let owner = OwnerNote::write(&options.path);
+        GroupCommit::new(Self {
+            options,
+            database: RwLock::new(Some(Arc::new(database))),
+            owner,
+        })
+    }
+
+    fn database(&self) -> Result<Arc<Database>, StoreError> {
+        if let Some(database) = &*self.database.read() {
+            return Ok(Arc::clone(database));
+        }
+        let mut slot = self.database.write();
+        if let Some(database) = &*slot {
+            return Ok(Arc::clone(database));
+        }
+        let database = Arc::new(open::open(&self.options)?);
+        tracing::info!(path = %self.options.path.display(), "the store is open again");
+        Ok(Arc::clone(slot.insert(database)))
+    }
+
+    fn failed(&self, doing: &str, error: impl Into<::redb::Error>) -> StoreError {
+        open::failure(&self.options.path, doing, &error.into())
+    }
+}
+
+fn borrowed(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
+    match bound {
+        Bound::Included(key) => Bound::Included(key),
+        Bound::Excluded(key) => Bound::Excluded(key),
+        Bound::Unbounded => Bound::Unbounded,
+    }
+}
+
+/// Gives up on the transaction and says which guard failed, or that redb did.
+enum Refusal {
+    Guard(usize),
+    Redb(::redb::Error),
+}
+
+impl<E: Into<::redb::Error>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self::Redb(error.into())
+    }
+}
+
+/// The tables of one write transaction, each opened when it is first needed.
+struct OpenTables<'txn> {
+    transaction: &'txn ::redb::WriteTransaction,
+    tables: [Option<::redb::Table<'txn, &'static [u8], &'static [u8]>>; Keyspace::ALL.len()],
+}
+
+impl<'txn> OpenTables<'txn> {
+    fn of(&mut self, keyspace: Keyspace) -> Result<&mut ::redb::Table<'txn, &'static [u8], &'static [u8]>, TableError> {
+        let slot = &mut self.tables[keyspace as usize];
+        match slot {
+            Some(table) => Ok(table),
+            None => Ok(slot.insert(self.transaction.open_table(table(keyspace))?)),
+        }
+    }
+
+    fn apply(&mut self, batch: &Batch) -> Result<(), Refusal> {
+        for (index, guard) in batch.guards.iter().enumerate() {
+            let held = self.of(guard.keyspace)?.get(guard.key.as_slice())?;
+            if held.as_ref().map(::redb::AccessGuard::value) != guard.expected.as_deref() {
+                return Err(Refusal::Guard(index));
+            }
+        }
+        for write in &batch.writes {
+            let table = self.of(write.keyspace)?;
+            match &write.value {
+                Some(value) => drop(table.insert(write.key.as_slice(), value.as_slice())?),
+                None => drop(table.remove(write.key.as_slice())?),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn commit(database: &Database, group: &[&Batch]) -> Result<Vec<Result<(), usize>>, ::redb::Error> {
+    let transaction = database.begin_write()?;
+    let mut answers = Vec::with_capacity(group.len());
+    {
+        let mut tables = OpenTables {
+            transaction: &transaction,
+            tables: Default::default(),
+        };
+        for batch in group {
+            answers.push(match tables.apply(batch) {
+                Ok(()) => Ok(()),
+                Err(Refusal::Guard(index)) => Err(index),
+                Err(Refusal::Redb(error)) => return Err(error),
+            });
+        }
+    }
+    transaction.commit()?;
+    Ok(answers)
+}
+
+impl SyncBackend for RedbBackend {
+    fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let database = self.database()?;
+        let read = || -> Result<Option<Vec<u8>>, ::redb::Error> {
+            let table = database.begin_read()?.open_table(table(keyspace))?;
+            Ok(table.get(key)?.map(|value| value.value().to_vec()))
+        };
+        read().map_err(|error| self.failed("read", error))
+    }
+
+    fn scan(&self, scan: &Scan) -> Result<Vec<Row>, StoreError> {
+        let database = self.database()?;
+        let read = || -> Result<Vec<Row>, ::redb::Error> {
+            let table = database.begin_read()?.open_table(table(scan.keyspace))?;
+            let mut range = table.range::<&[u8]>((borrowed(&scan.lower), borrowed(&scan.upper)))?;
+            let mut rows = Vec::new();
+            while rows.len() < scan.limit {
+                let next = if scan.descending { range.next_back() } else { range.next() };
+                let Some(row) = next else { break };
+                let (key, value) = row?;
+                rows.push((key.value().to_vec(), value.value().to_vec()));
+            }
+            Ok(rows)
+        };
+        read().map_err(|error| self.failed("read", error))
+    }
+
+    fn commit_group(&self, group: &[&Batch]) -> Result<Vec<Result<(), usize>>, StoreError> {
+        let database = self.database()?;
+        commit(&database, group).map_err(|error| {
+            drop(database);
+            *self.database.write() = None;
+            self.failed("write", error)
+        })
+    }
+
+    fn close(&self) {
+        let database = self.database.write().take();
+        if let Some(database) = database.and_then(Arc::into_inner)
+            && let Err(error) = database.close()
+        {
+            tracing::warn!(%error, path = %self.options.path.display(), "the store was not closed cleanly");
+        }
+        self.owner.remove();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! Opening a store file: what is accepted, and what is refused and why. Nothing is written to a file that is refused.
+
+use std::fs;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use ::redb::{Database, DatabaseError, ReadableDatabase, TableError};
+
+use super::owner::OwnerNote;
+use super::{Keyspace, RedbOptions, StoreError, table};
+
+/// The version of what this release writes into the file, in the row `format` of the keyspace `meta`.
+const FORMAT_VERSION: u32 = 1;
+const FORMAT_KEY: &[u8] = b"format";
+/// The first bytes of every redb file.
+const REDB_MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
+
+pub(super) fn open(options: &RedbOptions) -> Result<Database, StoreError> {
+    let path = &options.path;
+    refuse_what_is_no_store(path)?;
+    let mut builder = Database::builder();
+    builder.set_cache_size(options.cache_bytes);
+    // redb may panic over a file that something else has written into.
+    let opened = catch_unwind(AssertUnwindSafe(|| builder.create(path)));
+    let database = match opened {
+        Ok(Ok(database)) => database,
+        Ok(Err(DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch)) => return Err(held(path)),
+        Ok(Err(error)) => return Err(failure(path, "open", &error.into())),
+        Err(_) => return Err(damaged(path, "redb could not make sense of it")),
+    };
+    match check_format(&database, path) {
+        Ok(()) => Ok(database),
+        Err(refused) => {
+            drop(database);
+            Err(refused)
+        }
+    }
+}
+
+fn refuse_what_is_no_store(path: &Path) -> Result<(), StoreError> {
+    let shown = path.display();
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err(StoreError::unusable(
+            "store_not_a_file",
+            format!("`{shown}` is a directory; name a file in it as the store"),
+        )),
+        Ok(found) if found.len() > 0 => {
+            let mut first = vec![0; REDB_MAGIC.len()];
+            let read = fs::File::open(path).and_then(|mut file| io::Read::read_exact(&mut file, &mut first));
+            match read {
+                Ok(()) if first == REDB_MAGIC => Ok(()),
+                Ok(()) => Err(foreign(path)),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(foreign(path)),
+                Err(error) => Err(failure(path, "open", &::redb::Error::Io(error))),
+            }
+        }
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            match directory {
+                Some(directory) if !directory.is_dir() => Err(StoreError::unusable(
+                    "store_directory_missing",
+                    format!(
+                        "the directory `{}` of the store `{shown}` does not exist; make it, or name another store",
+                        directory.display()
+                    ),
+                )),
+                _ => Ok(()),
+            }
+        }
+        Err(error) => Err(failure(path, "open", &::redb::Error::Io(error))),
+    }
+}
+
+fn foreign(path: &Path) -> StoreError {
+    StoreError::unusable(
+        "store_foreign",
+        format!(
+            "`{}` is not a store of this framework, and was left as it is; name another file as the store",
+            path.display()
+        ),
+    )
+}
+
+fn damaged(path: &Path, how: &str) -> StoreError {
+    StoreError::unusable(
+        "store_damaged",
+        format!(
+            "the store `{}` is damaged ({how}); restore it from a backup, or move it away to start with an empty one",
+            path.display()
+        ),
+    )
+}
+
+fn held(path: &Path) -> StoreError {
+    let holder = OwnerNote::read(path).map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
+    StoreError::unusable(
+        "store_held",
+        format!(
+            "the store `{}` is in use by {holder}; stop that server first, or give this one a store of its own",
+            path.display()
+        ),
+    )
+}
+
+/// What a failure of redb means for whoever started the server.
+pub(super) fn failure(path: &Path, doing: &str, error: &::redb::Error) -> StoreError {
+    let shown = path.display();
+    match error {
+        ::redb::Error::Io(io) if io.kind() == io::ErrorKind::PermissionDenied => StoreError::unusable(
+            "store_not_permitted",
+            format!("no permission to {doing} the store `{shown}`; give the server's user the right to write there ({io})"),
+        ),
+        ::redb::Error::Io(io) if io.kind() == io::ErrorKind::ReadOnlyFilesystem => StoreError::unusable(
+            "store_not_permitted",
+            format!("cannot {doing} the store `{shown}`: its file system is read-only ({io})"),
+        ),
+        ::redb::Error::Io(io) if matches!(io.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge) => {
+            StoreError::unavailable(format!(
+                "cannot {doing} the store `{shown}`: no room is left for it; free some, and it goes on ({io})"
+            ))
+        }
+        ::redb::Error::Io(io) if io.kind() == io::ErrorKind::InvalidData => foreign(path),
+        ::redb::Error::Corrupted(how) => damaged(path, how),
+        ::redb::Error::UpgradeRequired(version) => StoreError::unusable(
+            "store_format_older",
+            format!("the store `{shown}` has redb's file format {version}, which is no longer read; migrate it with the release that wrote it"),
+        ),
+        other => StoreError::unavailable(format!("cannot {doing} the store `{shown}`: {other}")),
+    }
+}
+
+/// Reads the format version; writes it into a file without any table, for that one is new.
+fn check_format(database: &Database, path: &Path) -> Result<(), StoreError> {
+    let read = || -> Result<Option<Vec<u8>>, ::redb::Error> {
+        let transaction = database.begin_read()?;
+        match transaction.open_table(table(Keyspace::Meta)) {
+            Ok(meta) => Ok(Some(meta.get(FORMAT_KEY)?.map(|row| row.value().to_vec()).unwrap_or_default())),
+            Err(TableError::TableDoesNotExist(_)) => {
+                let is_new = transaction.list_tables()?.next().is_none();
+                Ok(if is_new { None } else { Some(Vec::new()) })
+            }
+            Err(TableError::TableTypeMismatch { .. }) => Ok(Some(Vec::new())),
+            Err(error) => Err(error.into()),
+        }
+    };
+    let found = catch_unwind(AssertUnwindSafe(read))
+        .map_err(|_| damaged(path, "redb could not read its first table"))?
+        .map_err(|error| failure(path, "open", &error))?;
+    let Some(version) = found else {
+        return initialise(database).map_err(|error| failure(path, "write", &error));
+    };
+    let Ok(version) = <[u8; 4]>::try_from(version).map(u32::from_be_bytes) else {
+        return Err(foreign(path));
+    };
+    if version > FORMAT_VERSION {
+        return Err(StoreError::unusable(
+            "store_format_newer",
+            format!(
+                "the store `{}` has format {version}, and this release knows formats up to {FORMAT_VERSION}; start the \
+                 release that wrote it, or a newer one",
+                path.display()
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn initialise(database: &Database) -> Result<(), ::redb::Error> {
+    let transaction = database.begin_write()?;
+    for keyspace in Keyspace::ALL {
+        transaction.open_table(table(keyspace))?;
+    }
+    transaction
+        .open_table(table(Keyspace::Meta))?
+        .insert(FORMAT_KEY, FORMAT_VERSION.to_be_bytes().as_slice())?;
+    transaction.commit()?;
+    Ok(())
+}
+

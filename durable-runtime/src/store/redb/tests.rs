@@ -1,0 +1,117 @@
+use std::fs;
+use std::path::Path;
+
+use ::redb::{Database, TableDefinition};
+
+use super::super::{Batch, Commit, Keyspace, Read, Store, StoreError};
+use super::{GroupCommit, RedbBackend, RedbOptions};
+use crate::error::Error;
+
+fn open(path: &Path) -> Result<GroupCommit<RedbBackend>, StoreError> {
+    RedbBackend::open(RedbOptions {
+        path: path.to_owned(),
+        cache_bytes: 1 << 20,
+    })
+}
+
+fn refusal(path: &Path) -> Error {
+    match open(path) {
+        Ok(_) => panic!("`{}` was opened", path.display()),
+        Err(error) => error.into(),
+    }
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_after_opening_again() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("a.redb");
+    let store = open(&path).expect("a new store");
+    let mut batch = Batch::default();
+    batch.put(Keyspace::Table, *b"k", b"v".to_vec());
+    store.commit(batch).await.expect("committed");
+    store.close().await;
+    let store = open(&path).expect("the store again");
+    let value = store.get(Keyspace::Table, b"k".to_vec()).await.expect("read");
+    assert_eq!(value, Some(b"v".to_vec()));
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_store_is_refused_and_left_as_it_is() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("notes.txt");
+    for text in ["milk", "a longer text that is not a store either, not by any means"] {
+        fs::write(&path, text).expect("written");
+        assert_eq!(refusal(&path).code(), "store_foreign");
+        assert_eq!(fs::read_to_string(&path).expect("read"), text);
+    }
+}
+
+#[tokio::test]
+async fn a_redb_file_of_another_program_is_refused_and_keeps_its_tables() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("other.redb");
+    let table = TableDefinition::<&str, u64>::new("theirs");
+    {
+        let database = Database::create(&path).expect("their database");
+        let transaction = database.begin_write().expect("a transaction");
+        transaction.open_table(table).expect("a table").insert("k", 7).expect("a row");
+        transaction.commit().expect("committed");
+    }
+    assert_eq!(refusal(&path).code(), "store_foreign");
+    let database = Database::open(&path).expect("their database");
+    let transaction = ::redb::ReadableDatabase::begin_read(&database).expect("a transaction");
+    assert_eq!(transaction.list_tables().expect("tables").count(), 1);
+}
+
+#[tokio::test]
+async fn a_newer_format_is_refused_by_its_number() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("a.redb");
+    let store = open(&path).expect("a new store");
+    let mut batch = Batch::default();
+    batch.put(Keyspace::Meta, *b"format", 4_000_u32.to_be_bytes().to_vec());
+    store.commit(batch).await.expect("committed");
+    store.close().await;
+    let error = refusal(&path);
+    assert_eq!(error.code(), "store_format_newer");
+    assert!(error.message().contains("format 4000"), "{error}");
+}
+
+#[tokio::test]
+async fn a_store_in_use_is_refused_and_its_user_is_named() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("a.redb");
+    let _store = open(&path).expect("a new store");
+    let error = refusal(&path);
+    assert_eq!(error.code(), "store_held");
+    assert!(
+        error.message().contains(&format!("process {}", std::process::id())),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_missing_directory_and_a_directory_in_place_of_the_file_are_refused() {
+    let directory = tempfile::tempdir().expect("a directory");
+    assert_eq!(refusal(directory.path()).code(), "store_not_a_file");
+    let missing = directory.path().join("missing/a.redb");
+    assert_eq!(refusal(&missing).code(), "store_directory_missing");
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_refused_without_a_panic() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("a.redb");
+    let store = open(&path).expect("a new store");
+    store.close().await;
+    let sound = fs::read(&path).expect("read");
+    let mut damaged = sound.clone();
+    for byte in damaged.iter_mut().skip(9) {
+        *byte ^= 0xa5;
+    }
+    fs::write(&path, &damaged).expect("written");
+    let _refused = refusal(&path);
+    assert_eq!(fs::read(&path).expect("read").len(), sound.len());
+    fs::write(&path, &sound[..sound.len() / 3]).expect("written");
+    let _refused = refusal(&path);
+}

@@ -1,0 +1,248 @@
+//! The trait that `#[durable_tool]` implements, and the set of tools that a server offers.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::context::{DurableContext, ReadContext};
+use crate::error::{Error, ErrorKind};
+use crate::journal::record::Conclusion;
+
+/// What a tool's function returns: `Result<T, E>` with a value and an error that can be sent.
+#[diagnostic::on_unimplemented(
+    message = "a tool returns `Result<T, E>`, and `{Self}` is not one that can be sent",
+    label = "this return type",
+    note = "`T` needs `serde::Serialize` and `schemars::JsonSchema`; `E` needs `serde::Serialize` and `std::fmt::Display` (`ToolError` has both)"
+)]
+pub trait ToolReturn: Send + 'static {
+    /// The value that a successful call gives.
+    type Value: JsonSchema;
+
+    #[doc(hidden)]
+    fn conclude(self) -> Result<Conclude, serde_json::Error>;
+}
+
+/// What a tool ended with, as JSON.
+#[doc(hidden)]
+pub struct Conclude(pub(crate) Conclusion);
+
+impl<T, E> ToolReturn for Result<T, E>
+where
+    T: Serialize + JsonSchema + Send + 'static,
+    E: Serialize + fmt::Display + Send + 'static,
+{
+    type Value = T;
+
+    fn conclude(self) -> Result<Conclude, serde_json::Error> {
+        Ok(Conclude(match self {
+            Ok(value) => Conclusion::Succeeded {
+                value: serde_json::to_string(&value)?,
+            },
+            Err(error) => Conclusion::Failed {
+                message: error.to_string(),
+                error: serde_json::to_string(&error)?,
+            },
+        }))
+    }
+}
+
+/// Arguments that do not fit a tool's input: where, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArgumentError {
+    path: String,
+    message: String,
+}
+
+impl ArgumentError {
+    pub(crate) fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for ArgumentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "`{}`: {}", self.path, self.message)
+        }
+    }
+}
+
+impl std::error::Error for ArgumentError {}
+
+/// Reads a tool's arguments into the type that its parameters make.
+#[doc(hidden)]
+pub fn decode_arguments<T: DeserializeOwned>(arguments: Value) -> Result<T, ArgumentError> {
+    serde_path_to_error::deserialize(arguments).map_err(|error| {
+        let path = error.path().to_string();
+        let path = if path == "." { String::new() } else { path };
+        ArgumentError::new(path, error.into_inner().to_string())
+    })
+}
+
+type ConcludeFuture = Pin<Box<dyn Future<Output = Result<Conclude, serde_json::Error>> + Send>>;
+type Start<C> = Box<dyn FnOnce(C) -> ConcludeFuture + Send>;
+
+/// One call of a tool's function, with its arguments, not yet begun.
+pub struct Body(pub(crate) BodyKind);
+
+pub(crate) enum BodyKind {
+    Durable(Start<DurableContext>),
+    ReadOnly(Start<ReadContext>),
+}
+
+fn start<C, F, Fut, R>(function: F) -> Start<C>
+where
+    F: FnOnce(C) -> Fut + Send + 'static,
+    Fut: Future<Output = R> + Send + 'static,
+    R: ToolReturn,
+{
+    Box::new(move |cx| {
+        let body = function(cx);
+        Box::pin(async move { body.await.conclude() })
+    })
+}
+
+impl Body {
+    /// A call that is journaled.
+    #[doc(hidden)]
+    pub fn durable<F, Fut, R>(function: F) -> Self
+    where
+        F: FnOnce(DurableContext) -> Fut + Send + 'static,
+        Fut: Future<Output = R> + Send + 'static,
+        R: ToolReturn,
+    {
+        Self(BodyKind::Durable(start(function)))
+    }
+
+    /// A call that only reads.
+    #[doc(hidden)]
+    pub fn read_only<F, Fut, R>(function: F) -> Self
+    where
+        F: FnOnce(ReadContext) -> Fut + Send + 'static,
+        Fut: Future<Output = R> + Send + 'static,
+        R: ToolReturn,
+    {
+        Self(BodyKind::ReadOnly(start(function)))
+    }
+}
+
+/// A tool: what is said of it to clients, and how a call of it is made. `#[durable_tool]` implements it.
+pub trait Tool: Send + Sync + 'static {
+    /// What clients are told.
+    fn definition(&self) -> ToolDefinition;
+
+    /// Reads the arguments of one call, without beginning it.
+    ///
+    /// # Errors
+    ///
+    /// When they do not fit the function's parameters.
+    fn prepare(&self, arguments: Value) -> Result<Body, ArgumentError>;
+}
+
+/// What clients are told of a tool.
+#[derive(Clone, Debug)]
+pub struct ToolDefinition {
+    pub(crate) name: &'static str,
+    pub(crate) title: Option<&'static str>,
+    pub(crate) description: &'static str,
+    pub(crate) read_only: bool,
+    pub(crate) input_schema: Value,
+    pub(crate) output_schema: Value,
+}
+
+impl ToolDefinition {
+    /// A definition whose schemas (JSON Schema 2020-12) are those of the argument type `A` and of the value in the
+    /// return type `R`.
+    #[doc(hidden)]
+    pub fn new<A: JsonSchema, R: ToolReturn>(name: &'static str, description: &'static str) -> Self {
+        Self {
+            name,
+            title: None,
+            description,
+            read_only: false,
+            input_schema: schema::<A>(),
+            output_schema: schema::<R::Value>(),
+        }
+    }
+
+    /// Sets the title that people are shown.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn title(mut self, title: &'static str) -> Self {
+        self.title = Some(title);
+        self
+    }
+
+    /// Says that the tool only reads.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn read_only(mut self) -> Self {
+        self.read_only = true;
+        self
+    }
+
+    /// The name that clients call.
+    pub fn name(&self) -> &str {
+        self.name
+    }
+}
+
+fn schema<T: JsonSchema>() -> Value {
+    let mut schema = schemars::generate::SchemaSettings::draft2020_12()
+        .into_generator()
+        .into_root_schema_for::<T>();
+    // The title would be the name of a Rust type, which says nothing to a client.
+    schema.remove("title");
+    schema.to_value()
+}
+
+/// A tool in a server, with what is computed of it once.
+pub(crate) struct RegisteredTool {
+    pub(crate) tool: Box<dyn Tool>,
+    pub(crate) definition: ToolDefinition,
+}
+
+/// The tools of a server, by name.
+#[derive(Default)]
+pub(crate) struct Registry {
+    tools: BTreeMap<&'static str, Arc<RegisteredTool>>,
+}
+
+impl Registry {
+    pub(crate) fn build(tools: Vec<Box<dyn Tool>>) -> Result<Self, Error> {
+        let mut registry = Self::default();
+        for tool in tools {
+            let definition = tool.definition();
+            let name = definition.name;
+            let earlier = registry.tools.insert(name, Arc::new(RegisteredTool { tool, definition }));
+            if earlier.is_some() {
+                return Err(Error::new(
+                    ErrorKind::FixProgram,
+                    "duplicate_tool",
+                    format!("two tools are named `{name}`; give one of them another name with `#[durable_tool(name = \"..\")]`"),
+                ));
+            }
+        }
+        Ok(registry)
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Arc<RegisteredTool>> {
+        self.tools.get(name)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<RegisteredTool>> {
+        self.tools.values()
+    }
+}

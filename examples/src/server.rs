@@ -1,0 +1,58 @@
+//! Start-up of an example server.
+
+use std::{
+    io::{IsTerminal as _, Write as _},
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use durable_runtime::prelude::Server;
+use tracing_subscriber::EnvFilter;
+
+use crate::{flags::ServerFlags, witness};
+
+/// Prepares the log, on standard error, and the witness of effects.
+///
+/// The environment variable `RUST_LOG` says how much is logged; without it, `info` and above.
+///
+/// # Errors
+///
+/// When the effects file cannot be opened.
+pub fn prepare(flags: &ServerFlags) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    witness::install(flags)
+}
+
+/// Serves until standard input ends, Ctrl-C or SIGTERM.
+///
+/// Over HTTP, standard output gets exactly one line, `listening on http://127.0.0.1:9991/mcp`, once the server answers.
+///
+/// # Errors
+///
+/// When the address cannot be listened on, or the transport fails.
+pub async fn serve(server: Server, flags: &ServerFlags) -> anyhow::Result<()> {
+    if flags.stdio {
+        return Ok(server.serve_stdio().await?);
+    }
+    let listening = server.listen(flags.listen.as_str()).await?;
+    // A parent that started us may be gone already; that is no reason to stop serving.
+    let mut stdout = std::io::stdout();
+    let _ = writeln!(stdout, "listening on {}", listening.url()).and_then(|()| stdout.flush());
+    listening.serve().await.context("the server stopped")
+}
+
+/// Ends `main`: a failure is told on standard error, with its causes, and exits with 1.
+pub fn exit_code(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
