@@ -28,7 +28,10 @@ impl Extent {
     }
 
     pub(crate) fn at(span: Span) -> Self {
-        Self { first: span, last: span }
+        Self {
+            first: span,
+            last: span,
+        }
     }
 
     /// The span of our tokens that begin the piece.
@@ -36,10 +39,15 @@ impl Extent {
         ours(self.first)
     }
 
+    /// The span of our tokens that end the piece.
+    pub(crate) fn last(self) -> Span {
+        ours(self.last)
+    }
+
     /// The delimiters that end the piece.
     pub(crate) fn group(self, delimiter: Delimiter, content: TokenStream) -> Group {
         let mut group = Group::new(delimiter, content);
-        group.set_span(ours(self.last));
+        group.set_span(self.last());
         group
     }
 }
@@ -57,9 +65,9 @@ impl Runtime {
 
     /// The path of an item of the runtime, shown over all of `extent`.
     pub(crate) fn item(&self, name: &str, extent: Extent) -> TokenStream {
-        let mut path = self.module(extent.first());
+        let mut path = self.module_at(extent.first());
         for name in name.split("::") {
-            let name = Ident::new(name, ours(extent.last));
+            let name = Ident::new(name, extent.last());
             path.extend(quote_spanned!(extent.first()=> ::#name));
         }
         path
@@ -72,25 +80,28 @@ impl Runtime {
         quote!(#function #arguments)
     }
 
-    /// The path of the module, shown at `span`.
-    pub(crate) fn module(&self, span: Span) -> TokenStream {
+    /// The path of the module; what is wrong with it is shown where the user says it.
+    pub(crate) fn module(&self) -> TokenStream {
+        let span = Span::mixed_site();
         match &self.library {
-            None => quote_spanned!(ours(span)=> ::durable_runtime::__private),
-            Some(library) => {
-                // The user's names keep what they resolve to, and are shown where they are used.
-                let library = library.to_token_stream().into_iter().map(|mut token: TokenTree| {
-                    token.set_span(token.span().located_at(span));
-                    token
-                });
-                let library: TokenStream = library.collect();
-                quote_spanned!(ours(span)=> #library::__private)
-            }
+            None => quote_spanned!(span=> ::durable_runtime::__private),
+            Some(library) => quote_spanned!(span=> #library::__private),
         }
+    }
+
+    /// The path of the module, shown at `span`.
+    fn module_at(&self, span: Span) -> TokenStream {
+        let path = self.module().into_iter().map(|mut token: TokenTree| {
+            // The user's names keep what they resolve to.
+            token.set_span(token.span().located_at(span));
+            token
+        });
+        path.collect()
     }
 
     /// The path of a library that the runtime re-exports, in the form in which `serde(crate = "..")` takes it.
     pub(crate) fn library_text(&self, name: &str) -> String {
-        let module = self.module(Span::call_site()).to_string();
+        let module = self.module().to_string();
         format!("{module}::{name}").replace(' ', "")
     }
 }
@@ -102,10 +113,15 @@ mod tests {
     #[test]
     fn the_runtime_is_found_from_the_root_unless_the_tool_says_where() {
         let named = Runtime::new(Some(syn::parse_quote!(crate::durable)));
-        assert_eq!(Runtime::new(None).library_text("serde"), "::durable_runtime::__private::serde");
+        assert_eq!(
+            Runtime::new(None).library_text("serde"),
+            "::durable_runtime::__private::serde"
+        );
         assert_eq!(named.library_text("serde"), "crate::durable::__private::serde");
         assert_eq!(
-            named.call("attempt", Extent::at(Span::call_site()), quote!(cx)).to_string(),
+            named
+                .call("attempt", Extent::at(Span::call_site()), quote!(cx))
+                .to_string(),
             quote!(crate::durable::__private::attempt(cx)).to_string()
         );
     }

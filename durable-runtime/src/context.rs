@@ -77,16 +77,22 @@ impl Reads for DurableContext {
                 match codec::decode(recorded) {
                     Ok(rows) => return Ok(rows),
                     Err(error) => {
-                        self.invocation
-                            .park("journal_damaged", format!("what `{operation}` gave is not readable: {error}"));
+                        self.invocation.park(
+                            "journal_damaged",
+                            format!("what `{operation}` gave is not readable: {error}"),
+                        );
                         self.invocation.suspend().await;
                     }
                 }
             }
-            let rows = self.invocation.read(request, None).await;
+            let rows = {
+                let _running = self.invocation.begin_read();
+                self.invocation.read(request, None).await
+            };
             // It joins the poll's batch: whatever depends on it waits for that one.
             let result = codec::encode(&rows);
-            self.invocation.stage(Record::Operated { operation, result }, Overlay::default());
+            self.invocation
+                .stage(Record::Operated { operation, result }, Overlay::default());
             Ok(rows)
         })
     }

@@ -83,9 +83,7 @@ impl fmt::Display for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source
-            .as_deref()
-            .map(|source| source as &(dyn StdError + 'static))
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
     }
 }
 
@@ -232,8 +230,8 @@ mod tests {
 
     #[test]
     fn tool_error_keeps_the_texts_of_its_sources() {
-        let error = Error::new(ErrorKind::Retry, "outer", "it broke")
-            .with_source(std::io::Error::other("the disk is gone"));
+        let error =
+            Error::new(ErrorKind::Retry, "outer", "it broke").with_source(std::io::Error::other("the disk is gone"));
         let kept = ToolError::from(error);
         assert_eq!(kept.to_string(), "outer: it broke");
         assert_eq!(kept.sources(), ["the disk is gone"]);

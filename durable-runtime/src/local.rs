@@ -72,9 +72,16 @@ impl LocalCall {
     }
 
     async fn make(self) -> Result<LocalResult, Error> {
-        let Self { engine: Engines(engine), call } = self;
+        let Self {
+            engine: Engines(engine),
+            call,
+        } = self;
         let refused = |mistake: crate::tool::ArgumentError| {
-            Error::new(ErrorKind::FixCall, "invalid_arguments", format!("the arguments do not fit: {mistake}"))
+            Error::new(
+                ErrorKind::FixCall,
+                "invalid_arguments",
+                format!("the arguments do not fit: {mistake}"),
+            )
         };
         if let Some(tool) = engine.tools().get(&call.tool)
             && tool.definition.read_only

@@ -226,12 +226,16 @@ impl Registry {
         for tool in tools {
             let definition = tool.definition();
             let name = definition.name;
-            let earlier = registry.tools.insert(name, Arc::new(RegisteredTool { tool, definition }));
+            let earlier = registry
+                .tools
+                .insert(name, Arc::new(RegisteredTool { tool, definition }));
             if earlier.is_some() {
                 return Err(Error::new(
                     ErrorKind::FixProgram,
                     "duplicate_tool",
-                    format!("two tools are named `{name}`; give one of them another name with `#[durable_tool(name = \"..\")]`"),
+                    format!(
+                        "two tools are named `{name}`; give one of them another name with `#[durable_tool(name = \"..\")]`"
+                    ),
                 ));
             }
         }

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use durable_examples::{
-    client::{Client, structured_content},
+    client::{Client, structured_content, text},
     effects::{Effect, EffectsFile},
     process::RunningServer,
     witness::ATTEMPT_BEGINS,
@@ -26,16 +26,15 @@ use crate::{
 const TOOL: &str = "create_user_with_profile";
 const FIRST: &str = "create_user";
 const SECOND: &str = "create_profile";
+// Derived from the user name `carol`, and so known before anybody was told.
+const PROFILE: &str = "profile_user_ab10bf0115225708967e0fa38a7b241b";
 
 // Between the moment when the first outcome is known to be recorded and the second effect lies one such wait.
 const SLOW: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Shows it, and fails where anything is not as promised.
-pub(crate) async fn run(
-    programs: &Programs,
-    setting: &Setting,
-    interrupts: &mut Interrupts,
-) -> anyhow::Result<Ended> {
+pub(crate) async fn run(programs: &Programs, setting: &Setting, interrupts: &mut Interrupts) -> anyhow::Result<Ended> {
     // An interrupt drops the whole scene, and the server with it.
     tokio::select! {
         shown = show(programs, setting) => shown.map(|()| Ended::AsExpected),
@@ -55,8 +54,7 @@ async fn show(programs: &Programs, setting: &Setting) -> anyhow::Result<()> {
     let effects = EffectsFile::at(directory.path().join(format!("crash-{key}.effects")));
 
     say("the server starts; each attempt of a step waits 1 s before and after its effect");
-    let mut server =
-        RunningServer::start(&mut slow_server(program, &setting.listen, &store, &effects)).await?;
+    let mut server = RunningServer::start(&mut slow_server(program, &setting.listen, &store, &effects)).await?;
     let url = server.url().to_owned();
     println!("{url}");
 
@@ -87,9 +85,7 @@ async fn show(programs: &Programs, setting: &Setting) -> anyhow::Result<()> {
     say("the first step has its effect");
     println!("{first}");
     server.logged(&[ATTEMPT_BEGINS, SECOND]).await?;
-    say(
-        "its outcome is recorded and the second step has begun, but has had no effect yet: kill -9",
-    );
+    say("its outcome is recorded and the second step has begun, but has had no effect yet: kill -9");
     let status = server.kill().await?;
     println!("the server ended with {status}");
     let before = effects.read()?;
@@ -108,8 +104,7 @@ async fn show(programs: &Programs, setting: &Setting) -> anyhow::Result<()> {
         let second = effects.wait_for(SECOND).await?;
         say("the second step has its effect, with nobody asking");
         println!("{second}");
-        // The attempt waits once more after its effect; then its outcome and the call's result are recorded.
-        sleep(SLOW + SLOW / 2).await;
+        wait_for_profile(server.url(), setting).await?;
         let (answer, took) = call_again(server.url(), setting, &arguments, &key).await?;
         check(&effects, &first, &answer)?;
         say("the call came to its end by itself");
@@ -127,31 +122,45 @@ async fn show(programs: &Programs, setting: &Setting) -> anyhow::Result<()> {
     stopped
 }
 
+/// Waits until the second step's outcome is recorded: its table write is seen then, and not before.
+async fn wait_for_profile(url: &str, setting: &Setting) -> anyhow::Result<()> {
+    let client = Client::connect(url, setting.protocol).await?;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let found = client
+            .request("get_profile", &json!({ "profile_id": PROFILE }), None)
+            .await?;
+        let found = structured_content("get_profile", &found)?;
+        if found["status"] == "success" {
+            say("its outcome is recorded: the profile is in its table, and the body has come to its end");
+            println!("{}", found["profile"]);
+            break;
+        }
+        ensure!(
+            Instant::now() < deadline,
+            "the profile is not there after {} s",
+            PATIENCE.as_secs()
+        );
+        sleep(Duration::from_millis(50)).await;
+    }
+    client.close().await;
+    Ok(())
+}
+
 fn slow_server(program: &Path, listen: &str, store: &Path, effects: &EffectsFile) -> Command {
     let mut command = Command::new(program);
     command
-        .args([
-            "--listen",
-            listen,
-            "--slow",
-            &SLOW.as_millis().to_string(),
-            "--store",
-        ])
+        .args(["--listen", listen, "--slow", &SLOW.as_millis().to_string(), "--store"])
         .arg(store)
         .arg("--effects")
         .arg(effects.path())
         // The kill is aimed by the log, so the log must be there.
-        .env("RUST_LOG", "info");
+        .env("RUST_LOG", "info,rmcp=warn");
     command
 }
 
 /// Makes the same call under the same key, as a client does whose answer was lost, and looks at what it created.
-async fn call_again(
-    url: &str,
-    setting: &Setting,
-    arguments: &Value,
-    key: &str,
-) -> anyhow::Result<(Value, Duration)> {
+async fn call_again(url: &str, setting: &Setting, arguments: &Value, key: &str) -> anyhow::Result<(Value, Duration)> {
     say("the client comes back and makes the same call under the same key");
     println!("> {TOOL} {arguments}\n  key {key}");
     let client = Client::connect(url, setting.protocol).await?;
@@ -159,7 +168,11 @@ async fn call_again(
     let result = client.request(TOOL, arguments, Some(key)).await?;
     let took = begun.elapsed();
     let answer = structured_content(TOOL, &result)?;
-    println!("< {answer}\n");
+    println!("< {}", text(&result).unwrap_or_default());
+    if let Some(meta) = &result.meta {
+        println!("  _meta {}", Value::Object(meta.0.clone()));
+    }
+    println!();
     ensure!(
         answer["status"] == "success",
         "the call should have succeeded, but gave {answer}"
@@ -172,8 +185,7 @@ async fn call_again(
             &json!({ "status": "success", "user": user }),
         )
         .await?;
-    let profile =
-        json!({ "user_id": answer["user_id"], "bio": arguments["bio"], "avatar_url": "" });
+    let profile = json!({ "user_id": answer["user_id"], "bio": arguments["bio"], "avatar_url": "" });
     client
         .expect(
             "get_profile",
@@ -195,30 +207,16 @@ fn check(effects: &EffectsFile, first: &Effect, answer: &Value) -> anyhow::Resul
     let times = |step: &str| lines.iter().filter(|effect| effect.step == step).count();
     // A step that runs at least once may run again if the kill comes before its outcome is recorded. Here it came
     // after, so that would break a promise.
-    ensure!(
-        times(FIRST) == 1,
-        "the first step ran {} times",
-        times(FIRST)
-    );
-    ensure!(
-        times(SECOND) == 1,
-        "the second step ran {} times",
-        times(SECOND)
-    );
+    ensure!(times(FIRST) == 1, "the first step ran {} times", times(FIRST));
+    ensure!(times(SECOND) == 1, "the second step ran {} times", times(SECOND));
     ensure!(lines.len() == 2, "something else ran too");
     let stranger = lines
         .iter()
         .find(|effect| effect.tool != TOOL || effect.invocation != first.invocation);
+    ensure!(stranger.is_none(), "an effect of another invocation: {stranger:?}");
     ensure!(
-        stranger.is_none(),
-        "an effect of another invocation: {stranger:?}"
-    );
-    let user_id = answer["user_id"]
-        .as_str()
-        .context("the result has no `user_id`")?;
-    ensure!(
-        answer["profile_id"] == format!("profile_{user_id}"),
-        "the result does not fit together: {answer}"
+        answer["profile_id"] == PROFILE,
+        "the result names another profile than `{PROFILE}`: {answer}"
     );
     Ok(())
 }

@@ -49,6 +49,14 @@ impl Entry {
         ENTRIES.iter().find(|entry| entry.name == name)
     }
 
+    /// Names the examples, each of which is a server and a client.
+    pub(crate) fn examples() -> impl Iterator<Item = &'static str> {
+        ENTRIES
+            .iter()
+            .filter(|entry| matches!(entry.kind, Kind::Example))
+            .map(|entry| entry.name)
+    }
+
     /// Runs it, from a first line on the screen until its server has stopped.
     pub(crate) async fn run(
         &self,

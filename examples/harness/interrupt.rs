@@ -12,6 +12,16 @@ pub(crate) enum Interrupt {
     Terminate,
 }
 
+impl Interrupt {
+    /// Gives the exit code that a shell reports for a program that this signal ended.
+    pub(crate) fn exit_code(self) -> u8 {
+        match self {
+            Self::CtrlC => 130,
+            Self::Terminate => 143,
+        }
+    }
+}
+
 /// Listens from the start to the end, so that no interrupt falls between two waits.
 #[derive(Debug)]
 pub(crate) struct Interrupts {

@@ -7,7 +7,7 @@ use durable_examples::flags::Revision;
 
 use crate::{
     entry::{ENTRIES, Entry},
-    interrupt::{Interrupt, Interrupts},
+    interrupt::Interrupts,
     programs::Programs,
     run::{Ended, Setting},
 };
@@ -18,9 +18,6 @@ mod interrupt;
 mod menu;
 mod programs;
 mod run;
-
-/// The exit code of a shell for a program that Ctrl-C ended.
-const INTERRUPTED: u8 = 130;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -61,7 +58,7 @@ async fn main() -> ExitCode {
     match ended {
         Ok(Ended::AsExpected) => ExitCode::SUCCESS,
         Ok(Ended::With(status)) => ExitCode::from(status),
-        Ok(Ended::Interrupted(_)) => ExitCode::from(INTERRUPTED),
+        Ok(Ended::Interrupted(interrupt)) => ExitCode::from(interrupt.exit_code()),
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -69,13 +66,9 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn start(
-    entry: Option<&str>,
-    setting: Setting,
-    interrupts: &mut Interrupts,
-) -> anyhow::Result<Ended> {
+async fn start(entry: Option<&str>, setting: Setting, interrupts: &mut Interrupts) -> anyhow::Result<Ended> {
     let programs = tokio::select! {
-        programs = Programs::build() => programs?,
+        programs = Programs::build(Entry::examples()) => programs?,
         interrupt = interrupts.next() => return Ok(Ended::Interrupted(interrupt)),
     };
     match entry {
@@ -89,22 +82,15 @@ async fn start(
 }
 
 /// Runs every entry, also after one that failed, and ends with the first failure.
-async fn run_all(
-    programs: &Programs,
-    setting: &Setting,
-    interrupts: &mut Interrupts,
-) -> anyhow::Result<Ended> {
+async fn run_all(programs: &Programs, setting: &Setting, interrupts: &mut Interrupts) -> anyhow::Result<Ended> {
     let mut first_failure = Ended::AsExpected;
     let mut summary = Vec::new();
     for entry in ENTRIES {
-        let ended = entry
-            .run(programs, setting, interrupts)
-            .await
-            .unwrap_or_else(|error| {
-                eprintln!("error: {error:#}");
-                Ended::With(1)
-            });
-        if let Ended::Interrupted(Interrupt::CtrlC | Interrupt::Terminate) = ended {
+        let ended = entry.run(programs, setting, interrupts).await.unwrap_or_else(|error| {
+            eprintln!("error: {error:#}");
+            Ended::With(1)
+        });
+        if let Ended::Interrupted(_) = ended {
             return Ok(ended);
         }
         summary.push(format!("  {:<12}{ended}", entry.name));

@@ -15,11 +15,7 @@ use crate::{
 };
 
 /// Shows the menu and runs what is chosen, until `q`, the end of the input, or Ctrl-C.
-pub(crate) async fn show(
-    programs: &Programs,
-    setting: &Setting,
-    interrupts: &mut Interrupts,
-) -> anyhow::Result<Ended> {
+pub(crate) async fn show(programs: &Programs, setting: &Setting, interrupts: &mut Interrupts) -> anyhow::Result<Ended> {
     let mut answers = answers();
     loop {
         print_entries()?;

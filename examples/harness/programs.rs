@@ -31,35 +31,29 @@ struct Target {
 }
 
 impl Programs {
-    /// Builds the binaries of this package, for `cargo run` builds no other than the harness.
-    pub(crate) async fn build() -> anyhow::Result<Self> {
+    /// Builds the servers and clients of these examples, for `cargo run` builds no more than the harness.
+    pub(crate) async fn build(examples: impl Iterator<Item = &str>) -> anyhow::Result<Self> {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
         let profile = profile();
-        println!(
-            "building the examples: cargo build --package durable-examples --bins --profile {profile}"
-        );
+        // The whole workspace, as with `cargo run` at its root: the features of the dependencies are the same then, and
+        // none of them is built a second time.
+        let mut arguments = vec!["build", "--workspace", "--profile", &profile];
+        let binaries: Vec<_> = examples.flat_map(|name| [name.to_owned(), client_of(name)]).collect();
+        arguments.extend(binaries.iter().flat_map(|name| ["--bin", name]));
+        println!("building the examples: cargo {}", arguments.join(" "));
         let output = Command::new(&cargo)
-            .args([
-                "build",
-                "--package",
-                "durable-examples",
-                "--bins",
-                "--profile",
-                &profile,
-            ])
-            .args([
-                "--message-format",
-                "json-render-diagnostics",
-                "--manifest-path",
-            ])
+            .args(arguments)
+            .args(["--message-format", "json-render-diagnostics", "--manifest-path"])
             .arg(&manifest)
             .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
+            .stdout(Stdio::piped())
             .kill_on_drop(true)
-            .output()
+            .spawn()
+            .with_context(|| format!("cannot run `{}`", cargo.display()))?
+            .wait_with_output()
             .await
-            .with_context(|| format!("cannot run `{}`", cargo.display()))?;
+            .context("cannot wait for cargo")?;
         ensure!(
             output.status.success(),
             "the examples cannot be built: cargo ended with {}",
@@ -90,4 +84,9 @@ fn profile() -> String {
         None | Some("debug") => "dev".to_owned(),
         Some(profile) => profile.to_owned(),
     }
+}
+
+/// Gives the name of an example's client.
+pub(crate) fn client_of(example: &str) -> String {
+    format!("{example}-client")
 }

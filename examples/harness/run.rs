@@ -13,7 +13,7 @@ use tokio::process::Command;
 
 use crate::{
     interrupt::{Interrupt, Interrupts},
-    programs::Programs,
+    programs::{Programs, client_of},
 };
 
 /// What all runs have in common.
@@ -70,13 +70,10 @@ impl Setting {
     /// Makes the directory of one run.
     pub(crate) fn directory(&self) -> anyhow::Result<Directory> {
         if let Some(path) = &self.directory {
-            std::fs::create_dir_all(path)
-                .with_context(|| format!("cannot create `{}`", path.display()))?;
+            std::fs::create_dir_all(path).with_context(|| format!("cannot create `{}`", path.display()))?;
             return Ok(Directory::Kept(path.clone()));
         }
-        let directory = tempfile::Builder::new()
-            .prefix("durable-examples-")
-            .tempdir();
+        let directory = tempfile::Builder::new().prefix("durable-examples-").tempdir();
         directory
             .map(Directory::Temporary)
             .context("cannot create a temporary directory")
@@ -100,9 +97,8 @@ pub(crate) async fn example(
         interrupt = interrupts.next() => return Ok(Ended::Interrupted(interrupt)),
     };
     println!("the server `{name}` listens on {}\n", server.url());
-    let client = format!("{name}-client");
     let ended = tokio::select! {
-        ended = run_client(programs.path(&client)?, server.url(), setting) => ended,
+        ended = run_client(programs.path(&client_of(name))?, server.url(), setting) => ended,
         interrupt = interrupts.next() => {
             println!("\ninterrupted");
             Ok(Ended::Interrupted(interrupt))
@@ -128,9 +124,6 @@ async fn run_client(program: &Path, url: &str, setting: &Setting) -> anyhow::Res
     }
     println!("\nthe client ended with {status}");
     Ok(Ended::With(
-        status
-            .code()
-            .and_then(|code| u8::try_from(code).ok())
-            .unwrap_or(1),
+        status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1),
     ))
 }

@@ -39,12 +39,7 @@ async fn run(flags: &ClientFlags) -> anyhow::Result<()> {
     pay(&client, &json!({ "amount": 75.01, "currency": "EUR" }), "").await?;
 
     println!("Errors that another attempt would not mend are final.");
-    refused(
-        &client,
-        &json!({ "amount": 999_999.99 }),
-        "InsufficientFundsError",
-    )
-    .await?;
+    refused(&client, &json!({ "amount": 999_999.99 }), "InsufficientFundsError").await?;
     refused(
         &client,
         &json!({ "amount": 50.0, "currency": "XYZ" }),
@@ -89,12 +84,8 @@ async fn run(flags: &ClientFlags) -> anyhow::Result<()> {
 async fn pay(client: &Client, arguments: &Value, description: &str) -> anyhow::Result<()> {
     let paid = client.call("process_payment", arguments).await?;
     let transaction_id = paid["payment"]["transaction_id"].as_str();
-    let transaction_id =
-        transaction_id.with_context(|| format!("the payment has no `transaction_id`: {paid}"))?;
-    let currency = arguments
-        .get("currency")
-        .cloned()
-        .unwrap_or_else(|| "USD".into());
+    let transaction_id = transaction_id.with_context(|| format!("the payment has no `transaction_id`: {paid}"))?;
+    let currency = arguments.get("currency").cloned().unwrap_or_else(|| "USD".into());
     let mut payment = json!({
         "transaction_id": transaction_id,
         "amount": arguments["amount"],

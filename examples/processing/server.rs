@@ -67,11 +67,7 @@ async fn process_payment(
         description,
     };
 
-    #[once(
-        at_most,
-        retry(attempts = 3, initial = "200ms"),
-        retry_on(PaymentError::Network(_))
-    )]
+    #[once(at_most, retry(attempts = 3, initial = "200ms"), retry_on(PaymentError::Network(_)))]
     let paid = pay(cx, &charge).await;
 
     Ok(match paid {
@@ -97,18 +93,14 @@ enum Processed {
 impl From<PaymentError> for Processed {
     fn from(error: PaymentError) -> Self {
         let (error_type, message) = match &error {
-            PaymentError::Network(_) => (
-                "network_error",
-                "Payment service temporarily unavailable".to_owned(),
-            ),
+            PaymentError::Network(_) => ("network_error", "Payment service temporarily unavailable".to_owned()),
             PaymentError::InDoubt(_) => (
                 "payment_failed",
-                "A previous attempt never finished; ask the payment service whether it was made"
-                    .to_owned(),
+                "A previous attempt never finished; ask the payment service whether it was made".to_owned(),
             ),
-            PaymentError::Rejected(_)
-            | PaymentError::InsufficientFunds(_)
-            | PaymentError::NotRecorded(_) => (error.name(), error.to_string()),
+            PaymentError::Rejected(_) | PaymentError::InsufficientFunds(_) | PaymentError::NotRecorded(_) => {
+                (error.name(), error.to_string())
+            }
         };
         let retryable = matches!(error, PaymentError::Network(_));
         Self::Error {
@@ -120,9 +112,7 @@ impl From<PaymentError> for Processed {
 }
 
 async fn pay(cx: &StepContext, charge: &Charge) -> Result<Receipt, PaymentError> {
-    let service = SERVICE
-        .get()
-        .expect("the service is set before the server opens");
+    let service = SERVICE.get().expect("the service is set before the server opens");
     let transaction_id = effect(cx, service.charge(cx, charge))
         .await
         .inspect_err(|error| tracing::warn!(%error, attempt = cx.attempt(), "{}", error.name()))?;
@@ -134,9 +124,7 @@ async fn pay(cx: &StepContext, charge: &Charge) -> Result<Receipt, PaymentError>
         description: charge.description.clone(),
         status: PaymentStatus::Completed,
     };
-    PAYMENTS
-        .insert(cx, [(transaction_id.as_str(), payment)])
-        .await?;
+    PAYMENTS.insert(cx, [(transaction_id.as_str(), payment)]).await?;
     Ok(Receipt {
         transaction_id,
         amount: charge.amount,

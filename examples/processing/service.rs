@@ -37,28 +37,24 @@ impl PaymentService {
         let Some(url) = url else {
             return Ok(Self::Simulated);
         };
-        let url = Url::parse(url).with_context(|| format!("`--payment-url {url}` is not a URL"))?;
+        let parsed = Url::parse(url).with_context(|| format!("`--payment-url {url}` is not a URL"))?;
         // The workspace's reqwest comes without TLS, which the simulated service and local stubs do not need.
         ensure!(
-            url.scheme() == "http",
+            parsed.scheme() == "http",
             "`--payment-url {url}` is not an http URL; to use https, give reqwest its feature `rustls` in Cargo.toml"
         );
         let client = reqwest::Client::builder()
             .timeout(Duration::from_secs(30))
             .build()
             .context("cannot set up the client of the payment service")?;
-        Ok(Self::Remote { client, url })
+        Ok(Self::Remote { client, url: parsed })
     }
 
     /// Makes a payment and gives the id of its transaction.
     ///
     /// The idempotency key is the same at every attempt, so a service that honours it charges once even if the answer
     /// to an earlier attempt was lost.
-    pub(crate) async fn charge(
-        &self,
-        cx: &StepContext,
-        charge: &Charge,
-    ) -> Result<String, PaymentError> {
+    pub(crate) async fn charge(&self, cx: &StepContext, charge: &Charge) -> Result<String, PaymentError> {
         let key = cx.idempotency_key();
         match self {
             Self::Simulated => simulate(charge, cx.attempt(), key),
@@ -78,16 +74,10 @@ impl PaymentService {
 
 fn simulate(charge: &Charge, attempt: u32, key: Uuid) -> Result<String, PaymentError> {
     if !is_currency(&charge.currency) {
-        return Err(PaymentError::Rejected(format!(
-            "Invalid currency: {}",
-            charge.currency
-        )));
+        return Err(PaymentError::Rejected(format!("Invalid currency: {}", charge.currency)));
     }
     if charge.amount <= 0.0 {
-        return Err(PaymentError::Rejected(format!(
-            "Invalid amount: {}",
-            charge.amount
-        )));
+        return Err(PaymentError::Rejected(format!("Invalid amount: {}", charge.amount)));
     }
     if charge.amount > 100_000.0 {
         return Err(insufficient_funds(charge));
@@ -104,26 +94,17 @@ fn understand(status: StatusCode, body: &str, charge: &Charge) -> Result<String,
     match status {
         StatusCode::OK => serde_json::from_str(body)
             .map(|Paid { transaction_id }| transaction_id)
-            .map_err(|error| {
-                PaymentError::Network(format!(
-                    "the payment service's answer is not understood: {error}"
-                ))
-            }),
+            .map_err(|error| PaymentError::Network(format!("the payment service's answer is not understood: {error}"))),
         StatusCode::PAYMENT_REQUIRED => Err(insufficient_funds(charge)),
         StatusCode::UNPROCESSABLE_ENTITY => Err(PaymentError::Rejected(
             "The payment service rejected the payment".to_owned(),
         )),
-        _ => Err(PaymentError::Network(format!(
-            "the payment service answered {status}"
-        ))),
+        _ => Err(PaymentError::Network(format!("the payment service answered {status}"))),
     }
 }
 
 fn insufficient_funds(charge: &Charge) -> PaymentError {
-    PaymentError::InsufficientFunds(format!(
-        "Amount {} exceeds available balance",
-        charge.amount
-    ))
+    PaymentError::InsufficientFunds(format!("Amount {} exceeds available balance", charge.amount))
 }
 
 fn network(error: &reqwest::Error) -> PaymentError {
@@ -170,14 +151,8 @@ mod tests {
     #[test]
     fn amount_that_ends_in_01_fails_at_the_first_attempt_only() {
         for amount in [0.01, 75.01, 99_999.01] {
-            assert_eq!(
-                name(simulate(&charge(amount, "USD"), 1, Uuid::nil())),
-                "NetworkError"
-            );
-            assert_eq!(
-                name(simulate(&charge(amount, "USD"), 2, Uuid::nil())),
-                "paid"
-            );
+            assert_eq!(name(simulate(&charge(amount, "USD"), 1, Uuid::nil())), "NetworkError");
+            assert_eq!(name(simulate(&charge(amount, "USD"), 2, Uuid::nil())), "paid");
         }
         assert_eq!(name(simulate(&charge(75.0, "USD"), 1, Uuid::nil())), "paid");
         assert_eq!(name(simulate(&charge(75.1, "USD"), 1, Uuid::nil())), "paid");
@@ -186,10 +161,7 @@ mod tests {
     #[test]
     fn unknown_currency_is_rejected_and_too_much_is_not_there() {
         for currency in ["USD", "EUR", "GBP", "JPY"] {
-            assert_eq!(
-                name(simulate(&charge(100_000.0, currency), 1, Uuid::nil())),
-                "paid"
-            );
+            assert_eq!(name(simulate(&charge(100_000.0, currency), 1, Uuid::nil())), "paid");
             assert_eq!(
                 name(simulate(&charge(100_000.5, currency), 1, Uuid::nil())),
                 "InsufficientFundsError"
@@ -204,10 +176,8 @@ mod tests {
     #[test]
     fn attempts_under_one_key_give_one_transaction() {
         let key = Uuid::from_u128(7);
-        let first =
-            simulate(&charge(5.0, "EUR"), 1, key).expect("a payment of five euros is taken");
-        let second =
-            simulate(&charge(5.0, "EUR"), 2, key).expect("a payment of five euros is taken");
+        let first = simulate(&charge(5.0, "EUR"), 1, key).expect("a payment of five euros is taken");
+        let second = simulate(&charge(5.0, "EUR"), 2, key).expect("a payment of five euros is taken");
         assert_eq!(first, second);
     }
 
@@ -215,8 +185,7 @@ mod tests {
     fn answers_of_a_real_service_are_told_apart() {
         let charge = charge(5.0, "USD");
         let answer = |status: u16, body: &str| {
-            let status =
-                StatusCode::from_u16(status).expect("a status of this test is a valid one");
+            let status = StatusCode::from_u16(status).expect("a status of this test is a valid one");
             name(understand(status, body, &charge))
         };
         assert_eq!(answer(200, r#"{"transaction_id":"t","more":1}"#), "paid");

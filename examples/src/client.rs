@@ -6,8 +6,8 @@ use anyhow::{Context as _, bail, ensure};
 use rmcp::{
     RoleClient,
     model::{
-        CallToolRequestParams, CallToolResult, ClientCapabilities, ClientConfig, Implementation,
-        ProtocolVersion, RequestMetaObject,
+        CallToolRequestParams, CallToolResult, ClientCapabilities, ClientConfig, Implementation, ProtocolVersion,
+        RequestMetaObject,
     },
     service::{ClientLifecycleMode, RunningService, serve_client_with_lifecycle},
     transport::StreamableHttpClientTransport,
@@ -36,10 +36,7 @@ impl Client {
     /// When nothing answers there, or what answers does not speak this revision.
     pub async fn connect(url: &str, revision: Revision) -> anyhow::Result<Self> {
         let (version, lifecycle) = match revision {
-            Revision::November2025 => (
-                ProtocolVersion::V_2025_11_25,
-                ClientLifecycleMode::Initialize,
-            ),
+            Revision::November2025 => (ProtocolVersion::V_2025_11_25, ClientLifecycleMode::Initialize),
             Revision::July2026 => {
                 let preferred_versions = vec![ProtocolVersion::V_2026_07_28];
                 (
@@ -49,8 +46,7 @@ impl Client {
             }
         };
         let identity = Implementation::new("durable-examples-client", env!("CARGO_PKG_VERSION"));
-        let config = ClientConfig::new(ClientCapabilities::default(), identity)
-            .with_protocol_version(version);
+        let config = ClientConfig::new(ClientCapabilities::default(), identity).with_protocol_version(version);
         let transport = StreamableHttpClientTransport::from_uri(url);
         let connecting = serve_client_with_lifecycle(config, transport, lifecycle);
         let connection = tokio::time::timeout(PATIENCE, connecting)
@@ -72,16 +68,8 @@ impl Client {
         println!("The server offers {} tools:", tools.len());
         for tool in &tools {
             let description = tool.description.as_deref().unwrap_or_default();
-            ensure!(
-                !description.is_empty(),
-                "tool `{}` has no description",
-                tool.name
-            );
-            println!(
-                "  {}: {}",
-                tool.name,
-                description.lines().next().unwrap_or_default()
-            );
+            ensure!(!description.is_empty(), "tool `{}` has no description", tool.name);
+            println!("  {}: {}", tool.name, description.lines().next().unwrap_or_default());
         }
         println!();
         let mut offered: Vec<&str> = tools.iter().map(|tool| tool.name.as_ref()).collect();
@@ -104,7 +92,7 @@ impl Client {
         println!("> {tool} {arguments}");
         let result = self.request(tool, arguments, None).await?;
         let content = structured_content(tool, &result)?;
-        println!("< {content}\n");
+        println!("< {}\n", text(&result).unwrap_or_default());
         Ok(content)
     }
 
@@ -113,12 +101,7 @@ impl Client {
     /// # Errors
     ///
     /// As [`Self::call`], and when the result is another one.
-    pub async fn expect(
-        &self,
-        tool: &str,
-        arguments: &Value,
-        expected: &Value,
-    ) -> anyhow::Result<()> {
+    pub async fn expect(&self, tool: &str, arguments: &Value, expected: &Value) -> anyhow::Result<()> {
         let content = self.call(tool, arguments).await?;
         ensure!(
             &content == expected,
@@ -136,17 +119,11 @@ impl Client {
     /// # Cancel safety
     ///
     /// Dropping the future tells the server that the call is cancelled.
-    pub async fn request(
-        &self,
-        tool: &str,
-        arguments: &Value,
-        key: Option<&str>,
-    ) -> anyhow::Result<CallToolResult> {
+    pub async fn request(&self, tool: &str, arguments: &Value, key: Option<&str>) -> anyhow::Result<CallToolResult> {
         let Value::Object(arguments) = arguments else {
             bail!("the arguments of a tool are a JSON object, not {arguments}");
         };
-        let mut params =
-            CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments.clone());
+        let mut params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments.clone());
         if let Some(key) = key {
             let mut meta = RequestMetaObject::new();
             meta.0.0.insert(IDEMPOTENCY_KEY.to_owned(), key.into());
@@ -161,10 +138,7 @@ impl Client {
     /// Closes the connection.
     pub async fn close(mut self) {
         // The server does not need our farewell; a client that is done does not wait long to give it.
-        let _ = self
-            .connection
-            .close_with_timeout(Duration::from_secs(2))
-            .await;
+        let _ = self.connection.close_with_timeout(Duration::from_secs(2)).await;
     }
 }
 
@@ -174,25 +148,12 @@ impl Client {
 ///
 /// When the result is an error, or the two differ.
 pub fn structured_content(tool: &str, result: &CallToolResult) -> anyhow::Result<Value> {
-    let text = match result.content.as_slice() {
-        [block] => block.as_text().map(|text| text.text.as_str()),
-        _ => None,
-    };
-    let text = text.with_context(|| {
-        format!(
-            "`{tool}` gave no single block of text: {:?}",
-            result.content
-        )
-    })?;
-    ensure!(
-        result.is_error != Some(true),
-        "`{tool}` gave an error: {text}"
-    );
+    let text = text(result).with_context(|| format!("`{tool}` gave no single block of text: {:?}", result.content))?;
+    ensure!(result.is_error != Some(true), "`{tool}` gave an error: {text}");
     let structured = result.structured_content.clone();
-    let structured =
-        structured.with_context(|| format!("`{tool}` gave no structured content: {text}"))?;
-    let parsed: Value = serde_json::from_str(text)
-        .with_context(|| format!("the text of `{tool}` is not JSON: {text}"))?;
+    let structured = structured.with_context(|| format!("`{tool}` gave no structured content: {text}"))?;
+    let parsed: Value =
+        serde_json::from_str(text).with_context(|| format!("the text of `{tool}` is not JSON: {text}"))?;
     ensure!(
         parsed == structured,
         "`{tool}` gave the text {text}, but the structured content {structured}"
@@ -211,9 +172,16 @@ pub async fn call_by_hand(client: &Client, flags: &ClientFlags) -> anyhow::Resul
     };
     let arguments = serde_json::from_str(&flags.arguments)
         .with_context(|| format!("`--arguments` is not JSON: {}", flags.arguments))?;
-    let result = client
-        .request(tool, &arguments, flags.key.as_deref())
-        .await?;
-    println!("{}", structured_content(tool, &result)?);
+    let result = client.request(tool, &arguments, flags.key.as_deref()).await?;
+    structured_content(tool, &result)?;
+    println!("{}", text(&result).unwrap_or_default());
     Ok(true)
+}
+
+/// Gives the text of a result that is one block of text, its members in the server's order.
+pub fn text(result: &CallToolResult) -> Option<&str> {
+    match result.content.as_slice() {
+        [block] => block.as_text().map(|text| text.text.as_str()),
+        _ => None,
+    }
 }

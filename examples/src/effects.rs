@@ -41,11 +41,7 @@ impl Effect {
 
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {} {} {}",
-            self.tool, self.step, self.invocation, self.attempt
-        )
+        write!(f, "{} {} {} {}", self.tool, self.step, self.invocation, self.attempt)
     }
 }
 
@@ -72,15 +68,11 @@ impl EffectsFile {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => {
-                return Err(error)
-                    .with_context(|| format!("cannot read `{}`", self.path.display()));
+                return Err(error).with_context(|| format!("cannot read `{}`", self.path.display()));
             }
         };
         text.lines()
-            .map(|line| {
-                Effect::parse(line)
-                    .with_context(|| format!("`{line}` is not a line of an effects file"))
-            })
+            .map(|line| Effect::parse(line).with_context(|| format!("`{line}` is not a line of an effects file")))
             .collect()
     }
 
@@ -93,10 +85,7 @@ impl EffectsFile {
             }
             sleep(Duration::from_millis(10)).await;
         }
-        bail!(
-            "the step `{step}` has had no effect for {} s",
-            PATIENCE.as_secs()
-        )
+        bail!("the step `{step}` has had no effect for {} s", PATIENCE.as_secs())
     }
 }
 
@@ -109,17 +98,8 @@ mod tests {
         let line = "create_user_with_profile create_user 0198 1";
         let effect = Effect::parse(line).expect("the line has four words, the last one a number");
         assert_eq!(effect.to_string(), line);
-        assert_eq!(
-            Effect::parse("create_user_with_profile create_user 0198"),
-            None
-        );
-        assert_eq!(
-            Effect::parse("create_user_with_profile create_user 0198 one"),
-            None
-        );
-        assert_eq!(
-            Effect::parse("create_user_with_profile create_user 0198 1 2"),
-            None
-        );
+        assert_eq!(Effect::parse("create_user_with_profile create_user 0198"), None);
+        assert_eq!(Effect::parse("create_user_with_profile create_user 0198 one"), None);
+        assert_eq!(Effect::parse("create_user_with_profile create_user 0198 1 2"), None);
     }
 }

@@ -42,10 +42,7 @@ impl ServerFlags {
 
 /// What an example client can be told on its command line.
 #[derive(Debug, Clone, clap::Parser)]
-#[command(
-    about = "Calls the example's tools and checks what comes back",
-    version
-)]
+#[command(about = "Calls the example's tools and checks what comes back", version)]
 pub struct ClientFlags {
     /// Where the server is
     #[arg(default_value = "http://127.0.0.1:9991/mcp")]

@@ -32,9 +32,7 @@ pub struct RunningServer {
 impl RunningServer {
     /// Starts a server and waits until it says where it listens.
     pub async fn start(command: &mut Command) -> anyhow::Result<Self> {
-        let program = Path::new(command.as_std().get_program())
-            .display()
-            .to_string();
+        let program = Path::new(command.as_std().get_program()).display().to_string();
         let mut process = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -42,14 +40,8 @@ impl RunningServer {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start `{program}`"))?;
-        let stdout = process
-            .stdout
-            .take()
-            .context("standard output is not piped")?;
-        let stderr = process
-            .stderr
-            .take()
-            .context("standard error is not piped")?;
+        let stdout = process.stdout.take().context("standard output is not piped")?;
+        let stderr = process.stderr.take().context("standard error is not piped")?;
         let mut log = show_log(stderr);
         let mut stdout = BufReader::new(stdout).lines();
         let first_line = timeout(START, stdout.next_line())
@@ -59,16 +51,11 @@ impl RunningServer {
         let Some(first_line) = first_line else {
             // What it has to say about that comes before what we say.
             while log.recv().await.is_some() {}
-            bail!(
-                "`{program}` did not start: it ended with {}",
-                process.wait().await?
-            );
+            bail!("`{program}` did not start: it ended with {}", process.wait().await?);
         };
         let url = first_line
             .strip_prefix("listening on ")
-            .with_context(|| {
-                format!("`{program}` should say where it listens, but says `{first_line}`")
-            })?
+            .with_context(|| format!("`{program}` should say where it listens, but says `{first_line}`"))?
             .to_owned();
         Ok(Self { process, url, log })
     }
@@ -88,23 +75,15 @@ impl RunningServer {
             }
             bail!("the server ended before it logged {words:?}")
         };
-        timeout(LOG, found).await.map_err(|_| {
-            anyhow!(
-                "the server has not logged {words:?} for {} s",
-                LOG.as_secs()
-            )
-        })?
+        timeout(LOG, found)
+            .await
+            .map_err(|_| anyhow!("the server has not logged {words:?} for {} s", LOG.as_secs()))?
     }
 
     /// Kills it with SIGKILL: it cannot notice, let alone tidy up.
     pub async fn kill(mut self) -> anyhow::Result<ExitStatus> {
-        self.process
-            .start_kill()
-            .context("cannot kill the server")?;
-        self.process
-            .wait()
-            .await
-            .context("cannot wait for the killed server")
+        self.process.start_kill().context("cannot kill the server")?;
+        self.process.wait().await.context("cannot wait for the killed server")
     }
 
     /// Asks it to stop, and kills it if it does not.
@@ -112,14 +91,8 @@ impl RunningServer {
         self.ask_to_stop();
         let stopped = timeout(STOP, self.process.wait()).await;
         let Ok(status) = stopped else {
-            self.process
-                .kill()
-                .await
-                .context("cannot kill the server")?;
-            bail!(
-                "the server did not stop within {} s and was killed",
-                STOP.as_secs()
-            );
+            self.process.kill().await.context("cannot kill the server")?;
+            bail!("the server did not stop within {} s and was killed", STOP.as_secs());
         };
         let status = status.context("cannot wait for the server")?;
         if !status.success() {

@@ -13,13 +13,14 @@ use crate::{flags::ServerFlags, witness};
 
 /// Prepares the log, on standard error, and the witness of effects.
 ///
-/// The environment variable `RUST_LOG` says how much is logged; without it, `info` and above.
+/// The environment variable `RUST_LOG` says how much is logged; without it, `info` and above, and of the protocol
+/// only warnings.
 ///
 /// # Errors
 ///
 /// When the effects file cannot be opened.
 pub fn prepare(flags: &ServerFlags) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,rmcp=warn"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -83,13 +83,7 @@ impl Witness {
         let Some(mut effects) = self.effects.as_ref() else {
             return;
         };
-        let line = format!(
-            "{} {} {} {}\n",
-            cx.tool(),
-            cx.step(),
-            cx.invocation(),
-            cx.attempt()
-        );
+        let line = format!("{} {} {} {}\n", cx.tool(), cx.step(), cx.invocation(), cx.attempt());
         // One write to a file opened for appending, so that lines of concurrent attempts never mix.
         if let Err(error) = effects.write_all(line.as_bytes()) {
             tracing::error!(%error, line = line.trim_end(), "the effects file cannot be written");

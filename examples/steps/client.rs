@@ -56,12 +56,8 @@ async fn run(flags: &ClientFlags) -> anyhow::Result<()> {
         )
         .await?;
 
-    println!(
-        "The ids are derived from the user name: the same name has the same ids, in every run."
-    );
-    client
-        .expect("create_user_with_profile", &alice, &created)
-        .await?;
+    println!("The ids are derived from the user name: the same name has the same ids, in every run.");
+    client.expect("create_user_with_profile", &alice, &created).await?;
     let bob = json!({
         "username": "bob",
         "email": "bob@example.com",
@@ -69,10 +65,7 @@ async fn run(flags: &ClientFlags) -> anyhow::Result<()> {
         "avatar_url": "https://example.com/bob.png",
     });
     let other = client.call("create_user_with_profile", &bob).await?;
-    anyhow::ensure!(
-        ids(&other)?.0 != user_id,
-        "`alice` and `bob` have the same id"
-    );
+    anyhow::ensure!(ids(&other)?.0 != user_id, "`alice` and `bob` have the same id");
 
     println!("What is not there is an answer too.");
     client
@@ -96,13 +89,8 @@ async fn run(flags: &ClientFlags) -> anyhow::Result<()> {
 }
 
 fn ids(created: &Value) -> anyhow::Result<(&str, &str)> {
-    anyhow::ensure!(
-        created["status"] == "success",
-        "the user was not created: {created}"
-    );
-    let user_id = created["user_id"]
-        .as_str()
-        .context("the result has no `user_id`")?;
+    anyhow::ensure!(created["status"] == "success", "the user was not created: {created}");
+    let user_id = created["user_id"].as_str().context("the result has no `user_id`")?;
     let profile_id = created["profile_id"]
         .as_str()
         .context("the result has no `profile_id`")?;

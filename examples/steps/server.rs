@@ -53,10 +53,7 @@ async fn create_user_with_profile(
     #[once(at_least)]
     let profile_id = create_profile(cx, &user_id, &bio, &avatar_url).await?;
 
-    Ok(Created::Success {
-        user_id,
-        profile_id,
-    })
+    Ok(Created::Success { user_id, profile_id })
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -67,10 +64,7 @@ enum Created {
 }
 
 async fn create_user(cx: &StepContext, username: &str, email: &str) -> Result<String, ToolError> {
-    let user_id = format!(
-        "user_{}",
-        Uuid::new_v5(&USER_NAMES, username.as_bytes()).simple()
-    );
+    let user_id = format!("user_{}", Uuid::new_v5(&USER_NAMES, username.as_bytes()).simple());
     let user = User {
         username: username.to_owned(),
         email: email.to_owned(),
@@ -79,12 +73,7 @@ async fn create_user(cx: &StepContext, username: &str, email: &str) -> Result<St
     Ok(user_id)
 }
 
-async fn create_profile(
-    cx: &StepContext,
-    user_id: &str,
-    bio: &str,
-    avatar_url: &str,
-) -> Result<String, ToolError> {
+async fn create_profile(cx: &StepContext, user_id: &str, bio: &str, avatar_url: &str) -> Result<String, ToolError> {
     let profile_id = format!("profile_{user_id}");
     let profile = Profile {
         user_id: user_id.to_owned(),

@@ -49,7 +49,7 @@ impl Fixture {
             .arg(self.effects().path())
             .args(["--listen", "127.0.0.1:0"])
             .args(flags)
-            .env("RUST_LOG", "info");
+            .env("RUST_LOG", "info,rmcp=warn");
         command
     }
 
@@ -83,15 +83,9 @@ async fn clients_get_what_they_expect_in_both_revisions() {
             let fixture = Fixture::of(server);
             let running = fixture.start::<&str>([]).await;
             let mut command = Command::new(client);
-            let output = command
-                .args([running.url(), "--protocol", revision])
-                .output()
-                .await;
+            let output = command.args([running.url(), "--protocol", revision]).output().await;
             let output = output.expect("the client can be run");
-            assert!(
-                output.status.success(),
-                "{client} on {revision}: {output:?}"
-            );
+            assert!(output.status.success(), "{client} on {revision}: {output:?}");
             running.stop().await.expect("the server stops when asked");
         }
     }
@@ -120,9 +114,7 @@ async fn assert_in_doubt(fixture: &Fixture, mut server: RunningServer, effects_b
         let (url, payment, key) = (server.url().to_owned(), payment.clone(), key.clone());
         async move {
             let client = Client::connect(&url, Revision::November2025).await?;
-            client
-                .request("process_payment", &payment, Some(&key))
-                .await
+            client.request("process_payment", &payment, Some(&key)).await
         }
     });
     if effects_before == 0 {
@@ -146,20 +138,14 @@ async fn assert_in_doubt(fixture: &Fixture, mut server: RunningServer, effects_b
     assert_eq!(answer["retryable"], false, "{answer}");
     let again = call(server.url(), "process_payment", &payment, &key).await;
     assert_eq!(again, answer);
-    let effects = fixture
-        .effects()
-        .read()
-        .expect("the effects file can be read");
+    let effects = fixture.effects().read().expect("the effects file can be read");
     assert_eq!(effects.len(), effects_before, "{effects:?}");
     server.stop().await.expect("the server stops when asked");
 }
 
 #[tokio::test]
 async fn payment_service_that_was_not_reached_is_asked_again_under_the_same_key() {
-    let (address, service) = payment_service(&[
-        "503 Service Unavailable",
-        "200 OK {\"transaction_id\": \"t-1\"}",
-    ]);
+    let (address, service) = payment_service(&["503 Service Unavailable", "200 OK {\"transaction_id\": \"t-1\"}"]);
     let fixture = Fixture::of(PROCESSING);
     let server = fixture
         .start(["--payment-url", &format!("http://{address}/payments")])
@@ -186,10 +172,7 @@ async fn payment_service_that_was_not_reached_is_asked_again_under_the_same_key(
         uuid::Uuid::parse_str(key).is_ok(),
         "the header `Idempotency-Key` is a UUID: {key}"
     );
-    assert_eq!(
-        serde_json::from_str::<Value>(body).expect("the body is JSON"),
-        payment
-    );
+    assert_eq!(serde_json::from_str::<Value>(body).expect("the body is JSON"), payment);
 }
 
 #[tokio::test]
@@ -203,17 +186,9 @@ async fn errors_of_a_payment_service_are_told_apart() {
     for (answers, error_type, retryable) in cases {
         let (address, service) = payment_service(answers);
         let fixture = Fixture::of(PROCESSING);
-        let server = fixture
-            .start(["--payment-url", &format!("http://{address}/")])
-            .await;
+        let server = fixture.start(["--payment-url", &format!("http://{address}/")]).await;
         let key = uuid::Uuid::new_v4().to_string();
-        let answer = call(
-            server.url(),
-            "process_payment",
-            &json!({ "amount": 1.0 }),
-            &key,
-        )
-        .await;
+        let answer = call(server.url(), "process_payment", &json!({ "amount": 1.0 }), &key).await;
         assert_eq!(answer["status"], "error", "{answer}");
         assert_eq!(answer["error_type"], error_type, "{answer}");
         assert_eq!(answer["retryable"], retryable, "{answer}");
@@ -245,9 +220,7 @@ fn answer_request(mut stream: &TcpStream, answer: &str) -> (String, String) {
     let (mut key, mut length) = (String::new(), 0);
     loop {
         let mut line = String::new();
-        reader
-            .read_line(&mut line)
-            .expect("the request has a header");
+        reader.read_line(&mut line).expect("the request has a header");
         let Some((name, value)) = line.trim_end().split_once(": ") else {
             if line.trim_end().is_empty() {
                 break;
@@ -261,9 +234,7 @@ fn answer_request(mut stream: &TcpStream, answer: &str) -> (String, String) {
         }
     }
     let mut body = vec![0; length];
-    reader
-        .read_exact(&mut body)
-        .expect("the request has a body");
+    reader.read_exact(&mut body).expect("the request has a body");
     let (status, content) = answer
         .split_once(" {")
         .map_or((answer, String::new()), |(status, content)| {
@@ -279,11 +250,7 @@ fn answer_request(mut stream: &TcpStream, answer: &str) -> (String, String) {
 }
 
 async fn failed_start(command: &mut Command) -> String {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command.output().await.expect("the server can be run");
+    let Output { status, stdout, stderr } = command.output().await.expect("the server can be run");
     let stderr = String::from_utf8_lossy(&stderr).into_owned();
     assert!(!status.success(), "it started: {stderr}");
     assert!(stdout.is_empty(), "standard output is for the address only");

@@ -1,21 +1,26 @@
 //! Reads what `#[once(..)]` says.
 
-use super::quantity::{self, Attempts};
+use super::{quantity, retry};
 use crate::diagnostics::Diagnostics;
 use crate::option::{self, Vocabulary};
-use proc_macro2::{Literal, Span, TokenStream};
-use quote::ToTokens as _;
+use crate::origin::Extent;
+use proc_macro2::{Delimiter, Span, TokenStream};
+use quote::{ToTokens as _, quote_spanned};
 use syn::parse::{ParseStream, Parser as _};
 use syn::{Attribute, Error, Expr, Ident, LitStr, Meta, Pat, Path, Result, Token};
 
 const MARKER: Vocabulary = Vocabulary {
     owner: "`#[once(..)]`",
-    names: &["at_least", "at_most", "name", "key", "infallible", "retry", "retry_on", "timeout"],
-};
-
-const RETRY: Vocabulary = Vocabulary {
-    owner: "`retry(..)`",
-    names: &["attempts", "unlimited", "initial", "factor", "max", "jitter"],
+    names: &[
+        "at_least",
+        "at_most",
+        "name",
+        "key",
+        "infallible",
+        "retry",
+        "retry_on",
+        "timeout",
+    ],
 };
 
 /// How often the effect of a step may happen.
@@ -49,7 +54,11 @@ pub(crate) struct Marker {
 
 /// Whether an attribute is a marker.
 pub(crate) fn is_marker(attribute: &Attribute) -> bool {
-    attribute.path().segments.last().is_some_and(|segment| segment.ident == "once")
+    attribute
+        .path()
+        .segments
+        .last()
+        .is_some_and(|segment| segment.ident == "once")
 }
 
 /// Takes the markers away from the other attributes.
@@ -73,7 +82,9 @@ impl Marker {
                 return reader.marker;
             }
         };
-        let meant = MARKER.read(list, diagnostics, |name, input, diagnostics| reader.option(name, input, diagnostics));
+        let meant = MARKER.read(list, diagnostics, |name, input, diagnostics| {
+            reader.option(name, input, diagnostics)
+        });
         let misspelt = meant.iter().any(|name| ["at_least", "at_most"].contains(name));
         reader.finish(misspelt, diagnostics)
     }
@@ -84,14 +95,14 @@ struct Reader {
     kind: Option<Kind>,
     retry_on_at: Option<Span>,
     timeout_at: Option<Span>,
-    initial: Option<u64>,
-    max: Option<(u64, Span)>,
-    attempts: Option<&'static str>,
 }
 
 impl Reader {
     fn new(path: Path) -> Self {
-        let at = path.segments.last().map_or_else(Span::call_site, |segment| segment.ident.span());
+        let at = path
+            .segments
+            .last()
+            .map_or_else(Span::call_site, |segment| segment.ident.span());
         let marker = Marker {
             path,
             kind: Kind::AtLeast,
@@ -102,11 +113,16 @@ impl Reader {
             retry_on: None,
             settings: Vec::new(),
         };
-        Self { marker, kind: None, retry_on_at: None, timeout_at: None, initial: None, max: None, attempts: None }
+        Self {
+            marker,
+            kind: None,
+            retry_on_at: None,
+            timeout_at: None,
+        }
     }
 
-    fn set(&mut self, method: &'static str, argument: impl Into<TokenStream>, at: Span) {
-        self.marker.settings.push(Setting { method, argument: argument.into(), at });
+    fn set(&mut self, method: &'static str, argument: TokenStream, at: Span) {
+        self.marker.settings.push(Setting { method, argument, at });
     }
 
     fn option(&mut self, name: &Ident, input: ParseStream<'_>, diagnostics: &mut Diagnostics) -> Result<()> {
@@ -116,20 +132,28 @@ impl Reader {
             "name" => {
                 let text = option::text(name, input)?;
                 if text.value().is_empty() {
-                    return Err(Error::new(text.span(), "a step's name is not empty: write what the step does"));
+                    return Err(Error::new(
+                        text.span(),
+                        "a step's name is not empty: write what the step does",
+                    ));
                 }
                 self.marker.name = Some(text);
             }
             "key" => {
                 let key: Expr = option::value(name, input, "an expression", "item.id")?;
-                self.set("key", quote::quote!(&(#key)), name.span());
+                let extent = Extent::of(&key);
+                let grouped = extent.group(Delimiter::Parenthesis, key.to_token_stream());
+                self.set("key", quote_spanned!(extent.first()=> &#grouped), name.span());
                 self.marker.key = Some(key);
             }
             "infallible" => {
                 option::flag(name, input)?;
                 self.marker.infallible = Some(name.span());
             }
-            "retry" => self.retry(name, input, diagnostics)?,
+            "retry" => {
+                let content = parenthesized(name, input, "retry(attempts = 5, initial = \"100ms\")")?;
+                self.marker.settings.extend(retry::read(name, content, diagnostics)?);
+            }
             "retry_on" => {
                 let content = parenthesized(name, input, "retry_on(PaymentError::Network(_))")?;
                 self.marker.retry_on = Some(pattern(name, content)?);
@@ -140,7 +164,7 @@ impl Reader {
                 if milliseconds == 0 {
                     return Err(Error::new(at, "no attempt ends in no time: write a longer `timeout`"));
                 }
-                self.set("timeout_ms", whole(milliseconds), name.span());
+                self.set("timeout_ms", quantity::whole(milliseconds), name.span());
                 self.timeout_at = Some(name.span());
             }
         }
@@ -159,74 +183,6 @@ impl Reader {
         self.marker.kind = kind;
         self.marker.kind_at = name.span();
         Ok(())
-    }
-
-    fn retry(&mut self, name: &Ident, input: ParseStream<'_>, diagnostics: &mut Diagnostics) -> Result<()> {
-        let content = parenthesized(name, input, "retry(attempts = 5, initial = \"100ms\")")?;
-        if content.is_empty() {
-            return Err(Error::new(
-                name.span(),
-                "`retry()` says nothing: write `retry(attempts = 5, initial = \"100ms\")`, or remove it",
-            ));
-        }
-        RETRY.read(content, diagnostics, |name, input, _| self.retry_option(name, input));
-        if let (Some(initial), Some((max, at))) = (self.initial, self.max)
-            && max < initial
-        {
-            diagnostics.at(at, "`max` is shorter than `initial`: write a longer `max`, or a shorter `initial`");
-        }
-        Ok(())
-    }
-
-    fn retry_option(&mut self, name: &Ident, input: ParseStream<'_>) -> Result<()> {
-        let at = name.span();
-        match name.to_string().as_str() {
-            "attempts" => match quantity::attempts(name, input)? {
-                Attempts::Counted(count) => {
-                    self.attempts(name)?;
-                    self.set("attempts", whole(count.into()), at);
-                }
-                Attempts::Unlimited => {
-                    self.attempts(name)?;
-                    self.set("unlimited", TokenStream::new(), at);
-                }
-            },
-            "unlimited" => {
-                option::flag(name, input)?;
-                self.attempts(name)?;
-                self.set("unlimited", TokenStream::new(), at);
-            }
-            "initial" => {
-                let (milliseconds, _) = quantity::milliseconds(name, input)?;
-                self.initial = Some(milliseconds);
-                self.set("initial_ms", whole(milliseconds), at);
-            }
-            "factor" => {
-                let factor = quantity::factor(name, input)?;
-                self.set("factor", fraction(factor), at);
-            }
-            "max" => {
-                let (milliseconds, value_at) = quantity::milliseconds(name, input)?;
-                self.max = Some((milliseconds, value_at));
-                self.set("max_ms", whole(milliseconds), at);
-            }
-            _ => {
-                let jitter = quantity::jitter(name, input)?;
-                self.set("jitter", fraction(jitter), at);
-            }
-        }
-        Ok(())
-    }
-
-    fn attempts(&mut self, name: &Ident) -> Result<()> {
-        let said = if name == "attempts" { "attempts" } else { "unlimited" };
-        match self.attempts.replace(said) {
-            None => Ok(()),
-            Some(other) => Err(Error::new(
-                name.span(),
-                format!("`{said}` contradicts `{other}`: remove one of the two"),
-            )),
-        }
     }
 
     fn finish(mut self, misspelt: bool, diagnostics: &mut Diagnostics) -> Marker {
@@ -268,7 +224,10 @@ impl Reader {
 /// Reads `(..)` after an option's name.
 fn parenthesized(name: &Ident, input: ParseStream<'_>, example: &str) -> Result<TokenStream> {
     if !input.peek(syn::token::Paren) {
-        return Err(Error::new(name.span(), format!("`{name}` takes parentheses: write `{example}`")));
+        return Err(Error::new(
+            name.span(),
+            format!("`{name}` takes parentheses: write `{example}`"),
+        ));
     }
     let content;
     syn::parenthesized!(content in input);
@@ -294,15 +253,5 @@ fn pattern(name: &Ident, content: TokenStream) -> Result<TokenStream> {
     }
 }
 
-fn whole(value: u64) -> TokenStream {
-    ours(Literal::u64_unsuffixed(value))
-}
-
-fn fraction(value: f64) -> TokenStream {
-    ours(Literal::f64_unsuffixed(value))
-}
-
-fn ours(mut literal: Literal) -> TokenStream {
-    literal.set_span(Span::mixed_site());
-    literal.into_token_stream()
-}
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ mod marker;
 mod opaque;
 mod placement;
 mod quantity;
+mod retry;
 mod rewrite;
 mod step;
 
@@ -33,8 +34,22 @@ mod tests {
 
     #[test]
     fn a_marker_outside_of_a_tool_is_an_error_and_keeps_its_item() {
-        let expansion = misplaced(&quote!(fn lonely() {})).to_string();
-        assert!(expansion.contains("only understood inside a function under `#[durable_tool]`"), "{expansion}");
-        assert!(expansion.ends_with(&quote!(fn lonely() {}).to_string()), "{expansion}");
+        let expansion = misplaced(&quote!(
+            fn lonely() {}
+        ))
+        .to_string();
+        assert!(
+            expansion.contains("only understood inside a function under `#[durable_tool]`"),
+            "{expansion}"
+        );
+        assert!(
+            expansion.ends_with(
+                &quote!(
+                    fn lonely() {}
+                )
+                .to_string()
+            ),
+            "{expansion}"
+        );
     }
 }

@@ -31,8 +31,11 @@ pub(crate) fn refuse(call: &Macro, diagnostics: &mut Diagnostics) -> bool {
 pub(crate) fn refuse_in_key(key: TokenStream, diagnostics: &mut Diagnostics) -> bool {
     let mut found = Vec::new();
     search(key, &mut found);
-    for (Hidden::Await(at) | Hidden::Marker(at)) in &found {
-        diagnostics.at(*at, "a key is computed without waiting: await in a `let` before, and use that in the key");
+    for Hidden::Await(at) | Hidden::Marker(at) in &found {
+        diagnostics.at(
+            *at,
+            "a key is computed without waiting: await in a `let` before, and use that in the key",
+        );
     }
     !found.is_empty()
 }
@@ -102,10 +105,21 @@ mod tests {
 
     #[test]
     fn awaits_and_markers_in_macro_tokens_are_found_at_any_depth() {
-        let found = messages(quote!(vec![first, { #[durable_runtime::once(at_least)] second().await }]));
+        let found = messages(quote!(vec![first, {
+            #[durable_runtime::once(at_least)]
+            second().await
+        }]));
         assert_eq!(found.len(), 2);
-        assert!(found.iter().any(|message| message.starts_with("the framework cannot see a marker inside `vec!`")));
-        assert!(found.iter().any(|message| message.starts_with("the framework cannot see an `.await` inside `vec!`")));
+        assert!(
+            found
+                .iter()
+                .any(|message| message.starts_with("the framework cannot see a marker inside `vec!`"))
+        );
+        assert!(
+            found
+                .iter()
+                .any(|message| message.starts_with("the framework cannot see an `.await` inside `vec!`"))
+        );
     }
 
     #[test]
@@ -115,6 +129,14 @@ mod tests {
 
     #[test]
     fn the_word_once_alone_is_no_marker() {
-        assert_eq!(messages(quote!(vec![once, once(1), #[cfg(once)] three])), <[String; 0]>::default());
+        assert_eq!(
+            messages(quote!(vec![
+                once,
+                once(1),
+                #[cfg(once)]
+                three
+            ])),
+            <[String; 0]>::default()
+        );
     }
 }

@@ -7,6 +7,8 @@ use super::{marker, opaque};
 use crate::diagnostics::Diagnostics;
 use proc_macro2::Span;
 use syn::ext::IdentExt as _;
+use syn::parse::Parser as _;
+use syn::punctuated::Punctuated;
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 use syn::{Attribute, Expr, ExprAwait, Ident, Path, Token};
@@ -33,10 +35,19 @@ pub(crate) fn examine(marker: &Path, expression: &Expr, diagnostics: &mut Diagno
         return None;
     };
     let before = diagnostics.count();
-    let mut inside = Inside { awaited, loops: Vec::new(), depth: 0, diagnostics };
+    let mut inside = Inside {
+        awaited,
+        loops: Vec::new(),
+        depth: 0,
+        diagnostics,
+    };
     inside.visit_expr(body);
     let sound = inside.diagnostics.count() == before;
-    sound.then(|| Placement { question, callee: callee(&awaited.base), awaited: awaited.base.span() })
+    sound.then(|| Placement {
+        question,
+        callee: callee(&awaited.base),
+        awaited: awaited.base.span(),
+    })
 }
 
 /// The awaits on the spine, the outermost first.
@@ -96,9 +107,7 @@ fn without_await(expression: &Expr) -> &'static str {
             "a closure is not a step: write the marker in the tool's body, on the expression that awaits"
         }
         Expr::Async(_) => "an `async` block is a step only when it is awaited: write `async { .. }.await`",
-        Expr::Macro(_) => {
-            "the framework cannot see into a macro call: write the marker on an expression with `.await`"
-        }
+        Expr::Macro(_) => "the framework cannot see into a macro call: write the marker on an expression with `.await`",
         _ if awaits.0 => {
             "the marked expression is more than one awaited call: write `#[once(..)]` directly before the call that is \
              awaited, or give that call a `let` of its own"
@@ -165,7 +174,9 @@ impl<'ast> Visit<'ast> for Inside<'_> {
 
     fn visit_expr_try(&mut self, inner: &'ast syn::ExprTry) {
         // After another `.await`, which is reported, `?` goes where that goes.
-        let follows_await = spine(&inner.expr).first().is_some_and(|other| !std::ptr::eq(*other, self.awaited));
+        let follows_await = spine(&inner.expr)
+            .first()
+            .is_some_and(|other| !std::ptr::eq(*other, self.awaited));
         if self.depth == 0 && !follows_await {
             self.diagnostics.on(
                 inner.question_token,
@@ -226,10 +237,18 @@ impl<'ast> Visit<'ast> for Inside<'_> {
     }
 
     fn visit_macro(&mut self, inner: &'ast syn::Macro) {
-        if self.depth == 0 {
-            opaque::refuse(inner, self.diagnostics);
+        if self.depth > 0 || opaque::refuse(inner, self.diagnostics) {
+            return;
+        }
+        // Most macros take expressions, and what leaves those early leaves the step.
+        let arguments = Punctuated::<Expr, Token![,]>::parse_terminated.parse2(inner.tokens.clone());
+        for argument in arguments.into_iter().flatten() {
+            self.visit_expr(&argument);
         }
     }
 
     fn visit_item(&mut self, _: &'ast syn::Item) {}
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
 //! The durations and numbers of a marker.
 
 use crate::option;
-use proc_macro2::Span;
+use proc_macro2::{Literal, Span, TokenStream};
+use quote::ToTokens as _;
 use syn::parse::{Parse, ParseStream};
 use syn::{Error, Ident, Lit, LitInt, LitStr, Result, Token};
 
@@ -19,7 +20,10 @@ pub(crate) fn milliseconds(name: &Ident, input: ParseStream<'_>) -> Result<(u64,
         return refuse(format!("`{}` is too long: write a shorter duration", text.value()));
     };
     if duration.subsec_nanos() % 1_000_000 != 0 {
-        return refuse(format!("`{}` is finer than a millisecond: write whole milliseconds", text.value()));
+        return refuse(format!(
+            "`{}` is finer than a millisecond: write whole milliseconds",
+            text.value()
+        ));
     }
     Ok((milliseconds, text.span()))
 }
@@ -39,7 +43,11 @@ pub(crate) fn attempts(name: &Ident, input: ParseStream<'_>) -> Result<Attempts>
                 return input.parse().map(Some).map(Self);
             }
             let word: Ident = input.parse()?;
-            if word == "unlimited" { Ok(Self(None)) } else { Err(Error::new(word.span(), "")) }
+            if word == "unlimited" {
+                Ok(Self(None))
+            } else {
+                Err(Error::new(word.span(), ""))
+            }
         }
     }
     let Value(literal) = option::value(name, input, "a whole number or `unlimited`", "5")?;
@@ -99,4 +107,19 @@ fn number(name: &Ident, input: ParseStream<'_>, example: &str) -> Result<(f64, S
     }
     let Number(value, at) = option::value(name, input, "a number", example)?;
     Ok((value, at))
+}
+
+/// A whole number as an argument.
+pub(crate) fn whole(value: u64) -> TokenStream {
+    ours(Literal::u64_unsuffixed(value))
+}
+
+/// A number as an argument.
+pub(crate) fn fraction(value: f64) -> TokenStream {
+    ours(Literal::f64_unsuffixed(value))
+}
+
+fn ours(mut literal: Literal) -> TokenStream {
+    literal.set_span(Span::mixed_site());
+    literal.into_token_stream()
 }

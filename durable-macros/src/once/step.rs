@@ -28,11 +28,18 @@ pub(crate) fn write(
         block: Block {
             brace_token: syn::token::Brace(ours(marker.kind_at)),
             // The syntax tree of a block around our tokens: printing it adds parentheses where a statement needs them.
-            stmts: vec![Stmt::Expr(Expr::Verbatim(protocol(runtime, context, marker, name, &expression)), None)],
+            stmts: vec![Stmt::Expr(
+                Expr::Verbatim(protocol(runtime, context, marker, name, &expression)),
+                None,
+            )],
         },
     };
     if let Some(question_token) = placement.question {
-        Expr::Try(ExprTry { attrs: attributes, expr: Box::new(Expr::Block(step)), question_token })
+        Expr::Try(ExprTry {
+            attrs: attributes,
+            expr: Box::new(Expr::Block(step)),
+            question_token,
+        })
     } else {
         step.attrs = attributes;
         Expr::Block(step)
@@ -43,6 +50,10 @@ fn protocol(runtime: &Runtime, context: &Ident, marker: &Marker, name: &str, exp
     let extent = Extent::of(expression);
     let at_marker = Extent::at(marker.kind_at);
     let span = ours(marker.kind_at);
+    // The user's name with what it means there, shown at the marker.
+    let mut context = context.clone();
+    context.set_span(context.span().located_at(marker.kind_at));
+    let context = &context;
     let kind = match marker.kind {
         Kind::AtLeast => "at_least",
         Kind::AtMost => "at_most",
@@ -77,7 +88,7 @@ fn protocol(runtime: &Runtime, context: &Ident, marker: &Marker, name: &str, exp
                 #outcome_pattern(outcome) => break #outcome,
                 #attempt_pattern(attempt) => {
                     let #context = &attempt;
-                    let result = #attempt.await;
+                    let result = #attempt;
                     step.end(&attempt, result #again);
                 }
             }
@@ -85,14 +96,11 @@ fn protocol(runtime: &Runtime, context: &Ident, marker: &Marker, name: &str, exp
     }
 }
 
-/// `attempt(cx, || async { EXPR })`, shown over all of the user's expression.
-fn attempt(
-    runtime: &Runtime,
-    context: &Ident,
-    marker: &Marker,
-    extent: Extent,
-    expression: &Expr,
-) -> TokenStream {
+/// `attempt(cx, || async { EXPR }).await`.
+///
+/// The closure is shown over all of the user's expression, for what is said about captured variables. Call and `.await`
+/// are at its end, both at one token: what is wrong with the type of the expression is wrong with both, and said once.
+fn attempt(runtime: &Runtime, context: &Ident, marker: &Marker, extent: Extent, expression: &Expr) -> TokenStream {
     let value = if marker.infallible.is_some() {
         let ok = runtime.item("Ok", Extent::at(marker.kind_at));
         let never = runtime.item("Never", Extent::at(marker.kind_at));
@@ -103,5 +111,100 @@ fn attempt(
     };
     let body = extent.group(Delimiter::Brace, value);
     let body = quote_spanned!(extent.first()=> || async #body);
-    runtime.call("attempt", extent, quote!(#context, #body))
+    let end = extent.last();
+    let attempt = runtime.call("attempt", Extent::at(end), quote!(#context, #body));
+    quote_spanned!(end=> #attempt.await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::placement;
+    use super::*;
+    use crate::diagnostics::Diagnostics;
+
+    fn written(statement: &TokenStream) -> String {
+        let Stmt::Local(mut local) = syn::parse2(statement.clone()).expect("a statement") else {
+            panic!("a `let`");
+        };
+        let mut diagnostics = Diagnostics::default();
+        let marker = Marker::read(&local.attrs[0], &mut diagnostics);
+        let init = local.init.take().expect("an expression");
+        let placement =
+            placement::examine(&marker.path, &init.expr, &mut diagnostics).expect("an expression that can be a step");
+        assert_eq!(diagnostics.messages(), <[String; 0]>::default());
+        let runtime = Runtime::new(None);
+        let context = Ident::new("cx", proc_macro2::Span::call_site());
+        let step = write(&runtime, &context, &marker, &placement, "call", *init.expr);
+        step.to_token_stream().to_string()
+    }
+
+    #[test]
+    fn at_least_once_step_asks_for_an_outcome_until_there_is_one() {
+        let written = written(&quote! {
+            #[once(at_least, key = item.id, timeout = "30s", retry(attempts = 5, initial = "100ms", factor = 2.0))]
+            let value = call(cx, &name).await.map_err(ToolError::from)?;
+        });
+        let expected = quote! {{
+            let mut step = ::durable_runtime::__private::at_least(cx, "call")
+                .key(&(item.id))
+                .timeout_ms(30000)
+                .attempts(5)
+                .initial_ms(100)
+                .factor(2.0);
+            loop {
+                match step.next().await {
+                    ::durable_runtime::__private::Next::Outcome(outcome) => break outcome,
+                    ::durable_runtime::__private::Next::Attempt(attempt) => {
+                        let cx = &attempt;
+                        let result = ::durable_runtime::__private::attempt(cx, || async {
+                            call(cx, &name).await.map_err(ToolError::from)
+                        })
+                        .await;
+                        step.end(&attempt, result);
+                    }
+                }
+            }
+        }?};
+        assert_eq!(written, expected.to_string());
+    }
+
+    #[test]
+    fn at_most_once_step_repeats_after_the_named_errors_only() {
+        let never = written(&quote!(#[once(at_most)] let value = call(cx).await;));
+        assert!(never.contains(&quote!(::at_most(cx, "call");).to_string()), "{never}");
+        assert!(
+            never.contains(&quote!(step.end(&attempt, result, ::durable_runtime::__private::never);).to_string()),
+            "{never}"
+        );
+        let named = written(&quote! {
+            #[once(at_most, retry_on(Failure::Network(_) | Failure::Busy(n) if *n < limit))]
+            let value = call(cx).await;
+        });
+        let expected = quote! {
+            step.end(&attempt, result, |error| {
+                ::core::matches!(error, Failure::Network(_) | Failure::Busy(n) if *n < limit)
+            });
+        };
+        assert!(
+            named
+                .replace(['{', '}', ' '], "")
+                .contains(&expected.to_string().replace(['{', '}', ' '], "")),
+            "{named}"
+        );
+    }
+
+    #[test]
+    fn infallible_step_yields_the_plain_value() {
+        let written = written(&quote!(#[once(at_least, infallible)] let value = call(cx).await;));
+        let attempt = quote! {
+            ::durable_runtime::__private::attempt(cx, || async {
+                ::durable_runtime::__private::Ok::<_, ::durable_runtime::__private::Never>(call(cx).await)
+            })
+        };
+        assert!(written.contains(&attempt.to_string()), "{written}");
+        assert!(
+            written.contains(&quote!(break ::durable_runtime::__private::infallible(outcome)).to_string()),
+            "{written}"
+        );
+    }
 }

@@ -6,7 +6,7 @@ use crate::origin::{Extent, ours};
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt as _;
-use syn::{Expr, Ident, Lit};
+use syn::{Expr, Lit};
 
 /// The lints that the form of a tool would otherwise set off in the author's function.
 const FORCED: &str = "clippy::fn_params_excessive_bools, clippy::needless_pass_by_value, clippy::too_many_arguments, \
@@ -15,7 +15,13 @@ const FORCED: &str = "clippy::fn_params_excessive_bools, clippy::needless_pass_b
 impl Plan {
     /// The unit struct of the tool, and its implementation.
     pub(crate) fn expand(&self) -> TokenStream {
-        let Self { ident, visibility, docs, conditions, .. } = self;
+        let Self {
+            ident,
+            visibility,
+            docs,
+            conditions,
+            ..
+        } = self;
         let span = Span::mixed_site();
         // A tool that is described by an option alone is documented all the same.
         let docs = if docs.is_empty() {
@@ -44,21 +50,31 @@ impl Plan {
 
     fn implementation(&self, function: &Function) -> TokenStream {
         let span = Span::mixed_site();
-        let runtime = self.runtime.module(span);
+        let runtime = self.runtime.module();
         let ident = &self.ident;
         let arguments = self.arguments(function);
         let definition = self.definition(function);
         let forced: TokenStream = FORCED.parse().unwrap_or_default();
+        // A step uses the context, whatever the author calls it.
+        let underscored = |parameter: &Parameter| matches!(parameter, Parameter::Context { name, .. } if name.to_string().starts_with('_'));
+        let underscored = function.parameters.iter().any(underscored);
+        let used = underscored.then(|| quote_spanned!(span=> , clippy::used_underscore_binding));
         let item = &function.item;
-        let body = if self.read_only { "read_only" } else { "durable" };
-        let body = Ident::new(body, span);
+        let body = if self.read_only {
+            "Body::read_only"
+        } else {
+            "Body::durable"
+        };
         let passed = function.parameters.iter().map(|parameter| match parameter {
-            Parameter::Context { .. } => quote_spanned!(span=> &cx),
+            Parameter::Context { .. } => quote_spanned!(ours(ident.span())=> &cx),
             Parameter::Argument(argument) => {
                 let name = &argument.name;
-                quote_spanned!(span=> arguments.#name)
+                quote_spanned!(ours(ident.span())=> arguments.#name)
             }
         });
+        let run = quote_spanned!(ours(ident.span())=> move |cx| async move { #ident(#(#passed),*).await });
+        // Bounded like the definition, so at the same place: the compiler then says what is wrong once.
+        let body = self.runtime.call(body, Extent::of(&function.output), run);
         let decoded = if signature::arguments(&function.parameters).next().is_some() {
             quote_spanned!(span=> let arguments: __DurableArguments)
         } else {
@@ -67,7 +83,7 @@ impl Plan {
         quote_spanned! {span=>
             #arguments
 
-            #[allow(#forced)]
+            #[allow(#forced #used)]
             #item
 
             #[automatically_derived]
@@ -81,9 +97,7 @@ impl Plan {
                     arguments: #runtime::serde_json::Value,
                 ) -> ::core::result::Result<#runtime::Body, #runtime::ArgumentError> {
                     #decoded = #runtime::decode_arguments(arguments)?;
-                    ::core::result::Result::Ok(#runtime::Body::#body(move |cx| async move {
-                        #ident(#(#passed),*).await
-                    }))
+                    ::core::result::Result::Ok(#body)
                 }
             }
         }
@@ -92,7 +106,7 @@ impl Plan {
     /// The type that the arguments of a call are decoded into, and whose schema clients see.
     fn arguments(&self, function: &Function) -> TokenStream {
         let span = Span::mixed_site();
-        let runtime = self.runtime.module(span);
+        let runtime = self.runtime.module();
         let serde = self.runtime.library_text("serde");
         let schemars = self.runtime.library_text("schemars");
         let mut defaults = TokenStream::new();
@@ -134,7 +148,7 @@ impl Plan {
     /// An implementation that lets the rest of the program compile as far as the reported mistakes allow.
     fn stand_in(&self) -> TokenStream {
         let span = Span::mixed_site();
-        let runtime = self.runtime.module(span);
+        let runtime = self.runtime.module();
         let ident = &self.ident;
         quote_spanned! {span=>
             #[automatically_derived]

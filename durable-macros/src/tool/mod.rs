@@ -1,7 +1,7 @@
 //! Tools: what `#[durable_tool]` makes of a function.
 
-mod argument;
 mod args;
+mod argument;
 mod expand;
 mod plan;
 mod signature;
@@ -23,13 +23,20 @@ pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
             if is_function(item) {
                 diagnostics.push(error);
             } else {
-                diagnostics.on(item, "a tool is an async function: move `#[durable_tool]` onto one, or remove it");
+                diagnostics.on(
+                    item,
+                    "a tool is an async function: move `#[durable_tool]` onto one, or remove it",
+                );
             }
             let errors = diagnostics.into_compile_errors();
             return quote!(#errors #item);
         }
     };
-    let is_method = function.sig.inputs.iter().any(|input| matches!(input, FnArg::Receiver(_)));
+    let is_method = function
+        .sig
+        .inputs
+        .iter()
+        .any(|input| matches!(input, FnArg::Receiver(_)));
     let method = is_method.then(|| {
         // Where there is a `self`, there can be no struct beside the function.
         let mut method = function.clone();
@@ -54,9 +61,18 @@ pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
 
 /// Whether an attribute makes a tool of a function.
 pub(crate) fn is_tool(attribute: &Attribute) -> bool {
-    attribute.path().segments.last().is_some_and(|segment| segment.ident == "durable_tool")
+    attribute
+        .path()
+        .segments
+        .last()
+        .is_some_and(|segment| segment.ident == "durable_tool")
 }
 
 fn is_function(item: &TokenStream) -> bool {
-    item.clone().into_iter().any(|token| matches!(token, TokenTree::Ident(word) if word == "fn"))
+    item.clone()
+        .into_iter()
+        .any(|token| matches!(token, TokenTree::Ident(word) if word == "fn"))
 }
+
+#[cfg(test)]
+mod tests;

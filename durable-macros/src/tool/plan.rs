@@ -45,20 +45,39 @@ impl Plan {
         let body_is_whole = body(&mut item, &reading, &runtime, diagnostics);
 
         let take = |attributes: &mut Vec<Attribute>, name: &str| -> Vec<Attribute> {
-            attributes.extract_if(.., |attribute| attribute.path().is_ident(name)).collect()
+            attributes
+                .extract_if(.., |attribute| attribute.path().is_ident(name))
+                .collect()
         };
         let docs = take(&mut item.attrs, "doc");
         let conditions = take(&mut item.attrs, "cfg");
         let visibility = std::mem::replace(&mut item.vis, Visibility::Inherited);
         let ident = item.sig.ident.clone();
         // A function that is not async is reported; as an async one it still makes sense.
-        item.sig.asyncness.get_or_insert_with(|| Token![async](Span::mixed_site()));
+        item.sig
+            .asyncness
+            .get_or_insert_with(|| Token![async](Span::mixed_site()));
 
         let whole = reading.whole && body_is_whole;
         let Reading { parameters, output, .. } = reading;
-        let function = output.filter(|_| whole).map(|output| Function { item, parameters, output });
+        let function = output.filter(|_| whole).map(|output| Function {
+            item,
+            parameters,
+            output,
+        });
         let title = options.title.map(|title| title.value());
-        Self { runtime, ident, visibility, docs, conditions, name, title, description, read_only, function }
+        Self {
+            runtime,
+            ident,
+            visibility,
+            docs,
+            conditions,
+            name,
+            title,
+            description,
+            read_only,
+            function,
+        }
     }
 }
 
@@ -99,7 +118,10 @@ fn misplaced_attributes(item: &mut ItemFn, diagnostics: &mut Diagnostics) {
         );
     }
     for again in item.attrs.extract_if(.., |attribute| super::is_tool(attribute)) {
-        diagnostics.on(again.path(), "the function is a tool already: write all options in one `#[durable_tool(..)]`");
+        diagnostics.on(
+            again.path(),
+            "the function is a tool already: write all options in one `#[durable_tool(..)]`",
+        );
     }
 }
 

@@ -69,15 +69,28 @@ impl Engine {
     /// and before any answer.
     pub(crate) async fn submit(self: &Arc<Self>, call: Call) -> Result<Submitted, Refusal> {
         if self.stopping.is_cancelled() {
-            return Err(Error::new(ErrorKind::Retry, "server_stopping", "the server is stopping; make the call again in a moment").into());
+            return Err(Error::new(
+                ErrorKind::Retry,
+                "server_stopping",
+                "the server is stopping; make the call again in a moment",
+            )
+            .into());
         }
         let Some(registered) = self.tools.get(&call.tool) else {
-            return Err(Error::new(ErrorKind::FixCall, "unknown_tool", format!("there is no tool `{}`", call.tool)).into());
+            return Err(Error::new(
+                ErrorKind::FixCall,
+                "unknown_tool",
+                format!("there is no tool `{}`", call.tool),
+            )
+            .into());
         };
         let arguments = call.arguments.to_string();
         self.surroundings.limits.check_arguments(&call.tool, arguments.len())?;
         let Some(key) = &call.idempotency_key else {
-            let body = registered.tool.prepare(call.arguments.clone()).map_err(Refusal::Arguments)?;
+            let body = registered
+                .tool
+                .prepare(call.arguments.clone())
+                .map_err(Refusal::Arguments)?;
             return self.start(call, arguments, body, None);
         };
         check_key(key)?;
@@ -87,7 +100,10 @@ impl Engine {
         if let Some(used) = self.key_use(&row).await? {
             return self.attach(&call, key, digest, &used).await;
         }
-        let body = registered.tool.prepare(call.arguments.clone()).map_err(Refusal::Arguments)?;
+        let body = registered
+            .tool
+            .prepare(call.arguments.clone())
+            .map_err(Refusal::Arguments)?;
         self.start(call, arguments, body, Some((row, digest)))
     }
 
@@ -95,7 +111,11 @@ impl Engine {
         if let Some(used) = self.directory.key_use(row) {
             return Ok(Some(used));
         }
-        let stored = self.surroundings.store.get(Keyspace::IdempotencyKey, row.to_vec()).await?;
+        let stored = self
+            .surroundings
+            .store
+            .get(Keyspace::IdempotencyKey, row.to_vec())
+            .await?;
         stored.map(|bytes| decoded(&bytes)).transpose()
     }
 
@@ -215,7 +235,10 @@ fn check_key(key: &str) -> Result<(), Error> {
     Err(Error::new(
         ErrorKind::FixCall,
         "idempotency_key_invalid",
-        format!("an idempotency key has between 1 and {KEY_BYTES} bytes, and this one has {}", key.len()),
+        format!(
+            "an idempotency key has between 1 and {KEY_BYTES} bytes, and this one has {}",
+            key.len()
+        ),
     ))
 }
 
@@ -277,7 +300,13 @@ mod tests {
     fn the_digest_of_arguments_ignores_the_order_of_fields_and_nothing_else() {
         let of = |text: &str| digest(&serde_json::from_str(text).expect("JSON"));
         assert_eq!(of(r#"{"a":1,"b":{"c":2,"d":3}}"#), of(r#"{"b":{"d":3,"c":2},"a":1}"#));
-        for other in [r#"{"a":1}"#, r#"{"a":"1"}"#, r#"{"a":[1]}"#, r#"{"b":1}"#, r#"{"a":1,"b":null}"#] {
+        for other in [
+            r#"{"a":1}"#,
+            r#"{"a":"1"}"#,
+            r#"{"a":[1]}"#,
+            r#"{"b":1}"#,
+            r#"{"a":1,"b":null}"#,
+        ] {
             assert_eq!(of(other) == of(r#"{"a":1}"#), other == r#"{"a":1}"#, "{other}");
         }
         assert_ne!(of("[1,2]"), of("[2,1]"));

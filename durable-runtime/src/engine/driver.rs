@@ -61,6 +61,7 @@ pub(super) async fn run(run: Run, stopping: &CancellationToken, abandoning: &Can
     let mut commit: Option<StoreFuture<'static, Result<(), CommitError>>> = None;
     let mut end = None;
     let mut end_is_in_commit = false;
+    let mut panicked = None;
     poll_fn(move |task| {
         if abandoned.as_mut().poll(task).is_ready() {
             return Poll::Ready(End::Stopped);
@@ -87,10 +88,15 @@ pub(super) async fn run(run: Run, stopping: &CancellationToken, abandoning: &Can
                 }
             }
             // The body is polled while a commit is under way too: attempts that were allowed to start go on meanwhile.
-            if end.is_none() && std::mem::take(&mut body_is_due) {
+            if end.is_none() && panicked.is_none() && std::mem::take(&mut body_is_due) {
                 let polled = match poll_caught(body.as_mut(), task) {
                     Poll::Ready(Ok(concluded)) => Some(concluded),
-                    Poll::Ready(Err(panic)) => return Poll::Ready(End::Panicked(panic)),
+                    Poll::Ready(Err(panic)) => {
+                        // The call stays admitted, and a commit that is under way may be its admission.
+                        invocation.forget_unfinished_poll();
+                        panicked = Some(panic);
+                        continue;
+                    }
                     Poll::Pending => None,
                 };
                 match invocation.halted() {
@@ -103,6 +109,9 @@ pub(super) async fn run(run: Run, stopping: &CancellationToken, abandoning: &Can
                 return Poll::Pending;
             }
             let Some(batch) = invocation.take_batch(end.as_ref()) else {
+                if let Some(panic) = panicked.take() {
+                    return Poll::Ready(End::Panicked(panic));
+                }
                 return if is_stopping && invocation.is_at_rest() {
                     Poll::Ready(End::Stopped)
                 } else {
@@ -136,7 +145,9 @@ fn conclude(invocation: &Invocation, concluded: Result<Conclude, serde_json::Err
         return parked(
             invocation,
             "result_too_large".into(),
-            format!("the tool's result has {bytes} bytes, and {limit} is the most; return a reference to the data instead"),
+            format!(
+                "the tool's result has {bytes} bytes, and {limit} is the most; return a reference to the data instead"
+            ),
         );
     }
     let admission = invocation.history().admission();

@@ -78,7 +78,9 @@ impl Engine {
                 End::Stopped if invocation.is_admitted() => return stopping(),
                 End::Stopped => return Answer::NotAdmitted("the server is stopping".into()),
                 End::Lost => {
-                    return Answer::Deferred("another server has gone on with it, or has used its idempotency key".into());
+                    return Answer::Deferred(
+                        "another server has gone on with it, or has used its idempotency key".into(),
+                    );
                 }
                 End::StoreFailed(error) => {
                     let why = error.to_string();

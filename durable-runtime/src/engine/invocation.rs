@@ -59,6 +59,8 @@ struct State {
     /// An attempt is being polled just now.
     in_attempt: bool,
     attempts_running: u32,
+    /// Reads of the body that are under way.
+    reads_running: u32,
     stopping: bool,
 }
 
@@ -88,7 +90,14 @@ impl Invocation {
         key: Option<(Vec<u8>, KeyUse)>,
     ) -> Self {
         let records = vec![Record::Admitted(admission.clone())];
-        Self::new(id, surroundings, History::new(admission), records, 0, OwnedRow::None { key })
+        Self::new(
+            id,
+            surroundings,
+            History::new(admission),
+            records,
+            0,
+            OwnedRow::None { key },
+        )
     }
 
     /// An invocation as the store has it.
@@ -99,7 +108,14 @@ impl Invocation {
         next_row: u32,
         owned_row: Vec<u8>,
     ) -> Self {
-        Self::new(id, surroundings, history, Vec::new(), next_row, OwnedRow::Stored(owned_row))
+        Self::new(
+            id,
+            surroundings,
+            history,
+            Vec::new(),
+            next_row,
+            OwnedRow::Stored(owned_row),
+        )
     }
 
     fn new(
@@ -128,6 +144,7 @@ impl Invocation {
                 halt: None,
                 in_attempt: false,
                 attempts_running: 0,
+                reads_running: 0,
                 stopping: false,
             }),
         }
@@ -228,7 +245,14 @@ impl Invocation {
     /// Ends when the batch of the ticket is durable. The driver polls the whole body after every commit, so there is no
     /// waker to keep.
     pub(crate) async fn durable(&self, ticket: Ticket) {
-        poll_fn(|_| if self.is_durable(ticket) { Poll::Ready(()) } else { Poll::Pending }).await;
+        poll_fn(|_| {
+            if self.is_durable(ticket) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
     }
 
     /// Ends when an attempt may start: all that the body has seen is durable, and the server is not stopping.
@@ -297,6 +321,13 @@ impl Invocation {
         self.state.lock().attempts_running -= 1;
     }
 
+    /// A read of the body begins: until it is dropped, what has gathered is not committed, for what the body does with the
+    /// rows is about to join it. That is why reads cost no commit.
+    pub(crate) fn begin_read(&self) -> ReadRunning<'_> {
+        self.state.lock().reads_running += 1;
+        ReadRunning(self)
+    }
+
     // What the driver does.
 
     pub(super) fn halted(&self) -> Option<Halt> {
@@ -324,10 +355,19 @@ impl Invocation {
         self.state.lock().next_row
     }
 
+    /// Forgets what the body has produced since the last batch, but for the call's admission: the body panicked, and is run
+    /// again.
+    pub(super) fn forget_unfinished_poll(&self) {
+        let mut state = self.state.lock();
+        state.records.retain(|record| matches!(record, Record::Admitted(_)));
+        state.writes.clear();
+        state.reads_running = 0;
+    }
+
     /// Takes what has gathered, as a batch; `None` when there is nothing to commit.
     pub(super) fn take_batch(&self, end: Option<&BatchEnd>) -> Option<Batch> {
         let mut state = self.state.lock();
-        if state.records.is_empty() && end.is_none() {
+        if end.is_none() && (state.records.is_empty() || state.reads_running > 0) {
             return None;
         }
         let mut batch = Batch::default();
@@ -363,7 +403,11 @@ impl Invocation {
         }
         let records = std::mem::take(&mut state.records);
         if !records.is_empty() {
-            batch.put(Keyspace::Journal, journal_key(self.id, state.next_row), codec::encode(&records));
+            batch.put(
+                Keyspace::Journal,
+                journal_key(self.id, state.next_row),
+                codec::encode(&records),
+            );
             state.next_row += 1;
         }
         let writes = std::mem::take(&mut state.writes);
@@ -383,6 +427,15 @@ impl Invocation {
         let mut state = self.state.lock();
         state.durable = state.gathering;
         state.writes_in_flight.clear();
+    }
+}
+
+/// A read of the body that is under way.
+pub(crate) struct ReadRunning<'a>(&'a Invocation);
+
+impl Drop for ReadRunning<'_> {
+    fn drop(&mut self) {
+        self.0.state.lock().reads_running -= 1;
     }
 }
 

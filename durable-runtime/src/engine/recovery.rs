@@ -3,11 +3,11 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
+use super::Engine;
 use super::admission::decoded;
 use super::answer::Answer;
 use super::execution::Run;
 use super::invocation::{Invocation, journal_key};
-use super::Engine;
 use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
 use crate::journal::codec;
@@ -45,7 +45,11 @@ impl Engine {
             after = Bound::Excluded(last.clone());
             for (key, value) in page {
                 let id = invocation_id(&key)?;
-                let Unfinished::Running { unclean_ends, rows_then } = decoded(&value)? else {
+                let Unfinished::Running {
+                    unclean_ends,
+                    rows_then,
+                } = decoded(&value)?
+                else {
                     continue;
                 };
                 if !was_clean {
@@ -63,7 +67,11 @@ impl Engine {
         }
         self.commit(batch).await?;
         if !ids.is_empty() {
-            tracing::info!(unfinished = ids.len(), was_clean, "going on with unfinished invocations");
+            tracing::info!(
+                unfinished = ids.len(),
+                was_clean,
+                "going on with unfinished invocations"
+            );
         }
         for id in &ids {
             self.directory.enter(*id, None);
@@ -81,7 +89,11 @@ impl Engine {
         let Some(row) = store.get(Keyspace::Unfinished, key.clone()).await? else {
             return Ok(None);
         };
-        let Unfinished::Running { unclean_ends, rows_then } = decoded(&row)? else {
+        let Unfinished::Running {
+            unclean_ends,
+            rows_then,
+        } = decoded(&row)?
+        else {
             return Ok(None);
         };
         let rows = self.journal_rows(id).await?;
@@ -127,7 +139,10 @@ impl Engine {
             })
             .await?;
         let Some((key, _)) = last.first() else { return Ok(0) };
-        let row = key.get(16..).and_then(|row| row.try_into().ok()).ok_or_else(damaged_key)?;
+        let row = key
+            .get(16..)
+            .and_then(|row| row.try_into().ok())
+            .ok_or_else(damaged_key)?;
         Ok(u32::from_be_bytes(row) + 1)
     }
 
@@ -178,21 +193,27 @@ impl Engine {
             ));
         };
         let arguments = serde_json::from_str(&admission.arguments);
-        let prepared = arguments.map_err(|error| error.to_string()).and_then(|arguments| {
-            registered.tool.prepare(arguments).map_err(|error| error.to_string())
-        });
+        let prepared = arguments
+            .map_err(|error| error.to_string())
+            .and_then(|arguments| registered.tool.prepare(arguments).map_err(|error| error.to_string()));
         let body = match prepared.map(|body| body.0) {
             Ok(BodyKind::Durable(body)) => body,
             Ok(BodyKind::ReadOnly(_)) => {
                 return Ok(parked(
                     "tool_read_only",
-                    format!("`{}` is read-only in this build, and was not when it was called", admission.tool),
+                    format!(
+                        "`{}` is read-only in this build, and was not when it was called",
+                        admission.tool
+                    ),
                 ));
             }
             Err(error) => {
                 return Ok(parked(
                     "arguments_not_decodable",
-                    format!("the recorded arguments do not fit `{}` in this build: {error}", admission.tool),
+                    format!(
+                        "the recorded arguments do not fit `{}` in this build: {error}",
+                        admission.tool
+                    ),
                 ));
             }
         };
@@ -230,7 +251,11 @@ fn parked(code: &str, reason: String) -> Loaded {
 }
 
 fn damaged_key() -> Error {
-    Error::new(ErrorKind::AskPerson, "record_unreadable", "a key of the store has the wrong length")
+    Error::new(
+        ErrorKind::AskPerson,
+        "record_unreadable",
+        "a key of the store has the wrong length",
+    )
 }
 
 fn invocation_id(key: &[u8]) -> Result<InvocationId, Error> {

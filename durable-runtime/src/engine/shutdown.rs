@@ -14,7 +14,10 @@ impl Engine {
         self.tasks.close();
         let ended_in_time = tokio::time::timeout(grace, self.tasks.wait()).await.is_ok();
         if !ended_in_time {
-            tracing::warn!(running = self.directory.len(), "attempts still run after the grace period, and are dropped");
+            tracing::warn!(
+                running = self.directory.len(),
+                "attempts still run after the grace period, and are dropped"
+            );
             self.abandoning.cancel();
             self.tasks.wait().await;
         }

@@ -40,7 +40,10 @@ pub(crate) fn decode<T: Decode<()>>(bytes: &[u8]) -> Result<T, CodecError> {
     if read == body.len() {
         Ok(value)
     } else {
-        Err(CodecError::Damaged(format!("{} bytes follow its end", body.len() - read)))
+        Err(CodecError::Damaged(format!(
+            "{} bytes follow its end",
+            body.len() - read
+        )))
     }
 }
 
@@ -70,7 +73,11 @@ mod tests {
                 seed: 1,
                 at: 2,
             }),
-            Record::Started { step: charge(), attempt: 1, at: 3 },
+            Record::Started {
+                step: charge(),
+                attempt: 1,
+                at: 3,
+            },
             Record::Failed {
                 step: charge(),
                 kind: StepKind::AtMostOnce,
@@ -93,7 +100,10 @@ mod tests {
                 reason: "r".into(),
                 at: 7,
             },
-            Record::Operated { operation: charge(), result: vec![8] },
+            Record::Operated {
+                operation: charge(),
+                result: vec![8],
+            },
         ]
     }
 
@@ -105,27 +115,53 @@ mod tests {
             hex(encode(&every_record())),
             concat!(
                 "0106",
-                "0003706179027b7d0004687474700101", "6b0162", "0102",
-                "01000663686172676501013701", "03",
-                "020006636861726765010137", "0101", "0131", "0405",
-                "030006636861726765010137", "0002", "000132", "06",
-                "040006636861726765010137", "0002", "0172", "07",
-                "050006636861726765010137", "0108",
+                "0003706179027b7d0004687474700101",
+                "6b0162",
+                "0102",
+                "01000663686172676501013701",
+                "03",
+                "020006636861726765010137",
+                "0101",
+                "0131",
+                "0405",
+                "030006636861726765010137",
+                "0002",
+                "000132",
+                "06",
+                "040006636861726765010137",
+                "0002",
+                "0172",
+                "07",
+                "050006636861726765010137",
+                "0108",
             )
         );
         let ended = Ended {
             tool: "t".into(),
             principal: "p".into(),
-            conclusion: Conclusion::Failed { message: "m".into(), error: "e".into() },
+            conclusion: Conclusion::Failed {
+                message: "m".into(),
+                error: "e".into(),
+            },
             admitted_at: 1,
             ended_at: 2,
         };
-        assert_eq!(hex(encode(&ended)), "0101740170" .to_owned() + "01016d0165" + "0102");
-        let running = Unfinished::Running { unclean_ends: 3, rows_then: 4 };
+        assert_eq!(hex(encode(&ended)), "0101740170".to_owned() + "01016d0165" + "0102");
+        let running = Unfinished::Running {
+            unclean_ends: 3,
+            rows_then: 4,
+        };
         assert_eq!(hex(encode(&running)), "01000304");
-        let parked = Unfinished::Parked { code: "c".into(), reason: "r".into(), at: 5 };
-        assert_eq!(hex(encode(&parked)), "0101016301" .to_owned() + "7205");
-        let key = KeyUse { invocation: [1; 16], arguments: [2; 32] };
+        let parked = Unfinished::Parked {
+            code: "c".into(),
+            reason: "r".into(),
+            at: 5,
+        };
+        assert_eq!(hex(encode(&parked)), "0101016301".to_owned() + "7205");
+        let key = KeyUse {
+            invocation: [1; 16],
+            arguments: [2; 32],
+        };
         assert_eq!(hex(encode(&key)), format!("01{}{}", "01".repeat(16), "02".repeat(32)));
     }
 

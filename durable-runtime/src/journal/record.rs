@@ -58,7 +58,11 @@ pub(crate) struct Admission {
 pub(crate) enum Record {
     Admitted(Admission),
     /// An attempt of an at-most-once step is about to start. At-least-once attempts need no such record.
-    Started { step: Identity, attempt: u32, at: u64 },
+    Started {
+        step: Identity,
+        attempt: u32,
+        at: u64,
+    },
     /// An attempt failed and is followed by another one.
     Failed {
         step: Identity,
@@ -88,7 +92,10 @@ pub(crate) enum Record {
         at: u64,
     },
     /// An operation of the framework in the tool's body, and what it gave: a read's rows, or nothing for a write.
-    Operated { operation: Identity, result: Vec<u8> },
+    Operated {
+        operation: Identity,
+        result: Vec<u8>,
+    },
 }
 
 /// How an invocation ended.

@@ -89,10 +89,25 @@ impl History {
                 };
             }
             Record::Started { step, attempt, .. } => (step, StepKind::AtMostOnce, StepState::Started { attempt }),
-            Record::Failed { step, kind, attempt, error, retry_at, .. } => {
-                (step, kind, StepState::Failed { attempt, error, retry_at })
-            }
-            Record::Ended { step, kind, outcome, .. } => (step, kind, StepState::Ended { outcome }),
+            Record::Failed {
+                step,
+                kind,
+                attempt,
+                error,
+                retry_at,
+                ..
+            } => (
+                step,
+                kind,
+                StepState::Failed {
+                    attempt,
+                    error,
+                    retry_at,
+                },
+            ),
+            Record::Ended {
+                step, kind, outcome, ..
+            } => (step, kind, StepState::Ended { outcome }),
             Record::Unrecordable { step, kind, reason, .. } => (step, kind, StepState::Unrecordable { reason }),
         };
         let before = self.steps.insert(step.clone(), StepHistory { kind, state });
@@ -125,7 +140,11 @@ impl History {
         }
         match &history.state {
             StepState::Started { attempt } => Decision::InDoubt { attempt: *attempt },
-            StepState::Failed { attempt, error, retry_at } => Decision::Retry {
+            StepState::Failed {
+                attempt,
+                error,
+                retry_at,
+            } => Decision::Retry {
                 attempt: attempt.saturating_add(1),
                 retry_at: *retry_at,
                 error: error.clone(),
@@ -170,7 +189,11 @@ mod tests {
     }
 
     fn started(name: &str, attempt: u32) -> Record {
-        Record::Started { step: step(name), attempt, at: 0 }
+        Record::Started {
+            step: step(name),
+            attempt,
+            at: 0,
+        }
     }
 
     fn failed(name: &str, kind: StepKind, attempt: u32) -> Record {
@@ -218,7 +241,10 @@ mod tests {
     #[test]
     fn an_at_most_once_attempt_without_an_end_is_in_doubt() {
         let history = history(vec![admitted(), started("a", 1)]);
-        assert_eq!(history.decide(&step("a"), StepKind::AtMostOnce), Decision::InDoubt { attempt: 1 });
+        assert_eq!(
+            history.decide(&step("a"), StepKind::AtMostOnce),
+            Decision::InDoubt { attempt: 1 }
+        );
     }
 
     #[test]
@@ -236,7 +262,11 @@ mod tests {
             let history = history(vec![admitted(), failed("a", kind, 2)]);
             assert_eq!(
                 history.decide(&step("a"), kind),
-                Decision::Retry { attempt: 3, retry_at: 900, error: "\"no route\"".into() }
+                Decision::Retry {
+                    attempt: 3,
+                    retry_at: 900,
+                    error: "\"no route\"".into()
+                }
             );
         }
     }
@@ -249,7 +279,10 @@ mod tests {
             failed("a", StepKind::AtMostOnce, 1),
             started("a", 2),
         ]);
-        assert_eq!(history.decide(&step("a"), StepKind::AtMostOnce), Decision::InDoubt { attempt: 2 });
+        assert_eq!(
+            history.decide(&step("a"), StepKind::AtMostOnce),
+            Decision::InDoubt { attempt: 2 }
+        );
     }
 
     #[test]
@@ -272,7 +305,10 @@ mod tests {
         let history = history(vec![admitted(), ended("a", StepKind::AtLeastOnce, "1")]);
         assert!(matches!(
             history.decide(&step("a"), StepKind::AtMostOnce),
-            Decision::Park { code: "step_kind_changed", .. }
+            Decision::Park {
+                code: "step_kind_changed",
+                ..
+            }
         ));
     }
 
@@ -290,7 +326,10 @@ mod tests {
         ]);
         assert!(matches!(
             history.decide(&step("a"), StepKind::AtLeastOnce),
-            Decision::Park { code: "outcome_not_recordable", .. }
+            Decision::Park {
+                code: "outcome_not_recordable",
+                ..
+            }
         ));
     }
 
@@ -298,7 +337,10 @@ mod tests {
     fn an_operation_gives_what_it_gave() {
         let history = history(vec![
             admitted(),
-            Record::Operated { operation: step("users.get"), result: vec![7] },
+            Record::Operated {
+                operation: step("users.get"),
+                result: vec![7],
+            },
         ]);
         assert_eq!(history.operation(&step("users.get")), Some(&[7][..]));
         assert_eq!(history.operation(&step("users.range")), None);

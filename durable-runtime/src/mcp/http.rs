@@ -47,7 +47,9 @@ pub struct Listening {
 
 impl fmt::Debug for Listening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listening").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Listening")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -120,7 +122,12 @@ impl Listening {
 }
 
 fn failed(error: std::io::Error) -> Error {
-    Error::new(ErrorKind::AskPerson, "serving_failed", format!("the server cannot go on: {error}")).with_source(error)
+    Error::new(
+        ErrorKind::AskPerson,
+        "serving_failed",
+        format!("the server cannot go on: {error}"),
+    )
+    .with_source(error)
 }
 
 /// Ends on Ctrl-C or SIGTERM.

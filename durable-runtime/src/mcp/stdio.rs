@@ -23,7 +23,10 @@ pub(super) async fn serve(server: &Server) -> Result<(), Error> {
                 let _why = running.waiting().await;
                 Ok(())
             }
-            Err(rmcp::service::ServerInitializeError::ConnectionClosed(_) | rmcp::service::ServerInitializeError::Cancelled) => Ok(()),
+            Err(
+                rmcp::service::ServerInitializeError::ConnectionClosed(_)
+                | rmcp::service::ServerInitializeError::Cancelled,
+            ) => Ok(()),
             Err(error) => Err(Error::new(
                 ErrorKind::FixCall,
                 "stdio_failed",

@@ -85,9 +85,7 @@ where
         self.phase = if self.core.policy.allows(number.saturating_add(1)) {
             self.core.failed(number, &error)
         } else {
-            self.core
-                .ended_with_error(number, &error, Outcome::Error)
-                
+            self.core.ended_with_error(number, &error, Outcome::Error)
         };
     }
 }

@@ -84,10 +84,11 @@ where
     }
 
     fn in_doubt(&self, attempt: u32) -> Phase {
-        let error = E::from(AtMostOnceFailedBeforeCompleting::new(self.core.identity.to_string(), attempt));
-        self.core
-            .ended_with_error(attempt, &error, Outcome::InDoubt)
-            
+        let error = E::from(AtMostOnceFailedBeforeCompleting::new(
+            self.core.identity.to_string(),
+            attempt,
+        ));
+        self.core.ended_with_error(attempt, &error, Outcome::InDoubt)
     }
 
     /// Takes in how an attempt ended; `is_retryable` tells the errors that another attempt may follow.
@@ -100,9 +101,7 @@ where
                 if self.core.policy.allows(number.saturating_add(1)) && is_retryable(&error) {
                     self.core.failed(number, &error)
                 } else {
-                    self.core
-                        .ended_with_error(number, &error, Outcome::Error)
-                        
+                    self.core.ended_with_error(number, &error, Outcome::Error)
                 }
             }
         };

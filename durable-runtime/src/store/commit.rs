@@ -102,7 +102,11 @@ impl<B: SyncBackend> GroupCommit<B> {
         let backend = Arc::clone(&self.backend);
         tokio::task::spawn_blocking(move || read(&backend))
             .await
-            .unwrap_or_else(|error| Err(StoreError::unavailable(format!("a read of the store ended early: {error}"))))
+            .unwrap_or_else(|error| {
+                Err(StoreError::unavailable(format!(
+                    "a read of the store ended early: {error}"
+                )))
+            })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use parking_lot::RwLock;
 
@@ -9,14 +10,18 @@ use super::{Batch, Keyspace, Row, Scan, StoreError, SyncBackend};
 
 type Rows = BTreeMap<(Keyspace, Vec<u8>), Vec<u8>>;
 
-/// Rows in memory.
-#[derive(Debug, Default)]
+/// Rows in memory. Clones have the same rows, so that a test can open a second store on what a first one left.
+#[derive(Clone, Debug, Default)]
 pub struct MemoryBackend {
-    rows: RwLock<Rows>,
+    rows: Arc<RwLock<Rows>>,
 }
 
 /// The bound of a key within its keyspace, as a bound over all rows.
-fn within(keyspace: Keyspace, bound: &Bound<Vec<u8>>, unbounded: Bound<(Keyspace, Vec<u8>)>) -> Bound<(Keyspace, Vec<u8>)> {
+fn within(
+    keyspace: Keyspace,
+    bound: &Bound<Vec<u8>>,
+    unbounded: Bound<(Keyspace, Vec<u8>)>,
+) -> Bound<(Keyspace, Vec<u8>)> {
     match bound {
         Bound::Included(key) => Bound::Included((keyspace, key.clone())),
         Bound::Excluded(key) => Bound::Excluded((keyspace, key.clone())),

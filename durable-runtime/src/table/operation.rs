@@ -4,8 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::error::Error;
 use super::overlay::{self, Overlay};
+use crate::error::Error;
 use crate::store::{Row, Scan, Store, StoreError};
 
 /// A context that tables can be read from: [`DurableContext`](crate::DurableContext),

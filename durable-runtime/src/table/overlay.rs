@@ -59,7 +59,9 @@ pub(crate) async fn scan(store: &dyn Store, over: Overlay, scan: Scan) -> Result
     let mut rows: BTreeMap<Vec<u8>, Option<Vec<u8>>> =
         stored.into_iter().map(|(key, value)| (key, Some(value))).collect();
     rows.extend(over.rows);
-    let present = rows.into_iter().filter_map(|(key, value)| value.map(|value| (key, value)));
+    let present = rows
+        .into_iter()
+        .filter_map(|(key, value)| value.map(|value| (key, value)));
     Ok(if descending {
         let present: Vec<Row> = present.collect();
         present.into_iter().rev().take(limit).collect()

@@ -117,7 +117,9 @@ impl<V, E> Copy for SortedMap<V, E> {}
 
 impl<V, E> std::fmt::Debug for SortedMap<V, E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SortedMap").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("SortedMap")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -208,7 +210,10 @@ impl<V: Send + Sync, E: Encoding<V>> SortedMap<V, E> {
                     key,
                 })
                 .await?;
-            rows.into_iter().next().map(|row| table.decode(row).map(|(_, value)| value)).transpose()
+            rows.into_iter()
+                .next()
+                .map(|row| table.decode(row).map(|(_, value)| value))
+                .transpose()
         })
     }
 
@@ -338,7 +343,10 @@ impl<V: Send + Sync, E: Encoding<V>> SortedMap<V, E> {
         Ok(WriteRequest {
             name: format!("{}.{verb}", self.name),
             key: identity_key(rows.iter().map(|(key, _)| key.as_str())),
-            rows: rows.into_iter().map(|(key, value)| (self.row_key(&key), value)).collect(),
+            rows: rows
+                .into_iter()
+                .map(|(key, value)| (self.row_key(&key), value))
+                .collect(),
         })
     }
 
@@ -362,13 +370,19 @@ impl<V: Send + Sync, E: Encoding<V>> SortedMap<V, E> {
             Error::new(
                 ErrorKind::FixProgram,
                 "value_not_encodable",
-                format!("the value for `{key}` in the table `{}` cannot be stored: {error}", self.name),
+                format!(
+                    "the value for `{key}` in the table `{}` cannot be stored: {error}",
+                    self.name
+                ),
             )
         })?;
         if bytes.len() > VALUE_BYTES {
             return Err(self.refused(
                 "value_too_large",
-                format!("the value for `{key}` has {} bytes, and {VALUE_BYTES} is the most", bytes.len()),
+                format!(
+                    "the value for `{key}` has {} bytes, and {VALUE_BYTES} is the most",
+                    bytes.len()
+                ),
             ));
         }
         Ok(bytes)
@@ -402,7 +416,10 @@ fn check_key(table: &str, key: &str) -> Result<(), Error> {
     Err(Error::new(
         ErrorKind::FixCall,
         "key_too_large",
-        format!("table `{table}`: a key has {} bytes, and {KEY_BYTES} is the most; use a digest of it", key.len()),
+        format!(
+            "table `{table}`: a key has {} bytes, and {KEY_BYTES} is the most; use a digest of it",
+            key.len()
+        ),
     ))
 }
 

@@ -163,7 +163,11 @@ impl SyncBackend for RedbBackend {
             let mut range = table.range::<&[u8]>((borrowed(&scan.lower), borrowed(&scan.upper)))?;
             let mut rows = Vec::new();
             while rows.len() < scan.limit {
-                let next = if scan.descending { range.next_back() } else { range.next() };
+                let next = if scan.descending {
+                    range.next_back()
+                } else {
+                    range.next()
+                };
                 let Some(row) = next else { break };
                 let (key, value) = row?;
                 rows.push((key.value().to_vec(), value.value().to_vec()));

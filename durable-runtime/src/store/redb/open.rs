@@ -110,13 +110,20 @@ pub(super) fn failure(path: &Path, doing: &str, error: &::redb::Error) -> StoreE
     match error {
         ::redb::Error::Io(io) if io.kind() == io::ErrorKind::PermissionDenied => StoreError::unusable(
             "store_not_permitted",
-            format!("no permission to {doing} the store `{shown}`; give the server's user the right to write there ({io})"),
+            format!(
+                "no permission to {doing} the store `{shown}`; give the server's user the right to write there ({io})"
+            ),
         ),
         ::redb::Error::Io(io) if io.kind() == io::ErrorKind::ReadOnlyFilesystem => StoreError::unusable(
             "store_not_permitted",
             format!("cannot {doing} the store `{shown}`: its file system is read-only ({io})"),
         ),
-        ::redb::Error::Io(io) if matches!(io.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge) => {
+        ::redb::Error::Io(io)
+            if matches!(
+                io.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+            ) =>
+        {
             StoreError::unavailable(format!(
                 "cannot {doing} the store `{shown}`: no room is left for it; free some, and it goes on ({io})"
             ))
@@ -125,7 +132,9 @@ pub(super) fn failure(path: &Path, doing: &str, error: &::redb::Error) -> StoreE
         ::redb::Error::Corrupted(how) => damaged(path, how),
         ::redb::Error::UpgradeRequired(version) => StoreError::unusable(
             "store_format_older",
-            format!("the store `{shown}` has redb's file format {version}, which is no longer read; migrate it with the release that wrote it"),
+            format!(
+                "the store `{shown}` has redb's file format {version}, which is no longer read; migrate it with the release that wrote it"
+            ),
         ),
         other => StoreError::unavailable(format!("cannot {doing} the store `{shown}`: {other}")),
     }
@@ -136,7 +145,11 @@ fn check_format(database: &Database, path: &Path) -> Result<(), StoreError> {
     let read = || -> Result<Option<Vec<u8>>, ::redb::Error> {
         let transaction = database.begin_read()?;
         match transaction.open_table(table(Keyspace::Meta)) {
-            Ok(meta) => Ok(Some(meta.get(FORMAT_KEY)?.map(|row| row.value().to_vec()).unwrap_or_default())),
+            Ok(meta) => Ok(Some(
+                meta.get(FORMAT_KEY)?
+                    .map(|row| row.value().to_vec())
+                    .unwrap_or_default(),
+            )),
             Err(TableError::TableDoesNotExist(_)) => {
                 let is_new = transaction.list_tables()?.next().is_none();
                 Ok(if is_new { None } else { Some(Vec::new()) })
@@ -178,4 +191,3 @@ fn initialise(database: &Database) -> Result<(), ::redb::Error> {
     transaction.commit()?;
     Ok(())
 }
-

@@ -54,7 +54,11 @@ async fn a_redb_file_of_another_program_is_refused_and_keeps_its_tables() {
     {
         let database = Database::create(&path).expect("their database");
         let transaction = database.begin_write().expect("a transaction");
-        transaction.open_table(table).expect("a table").insert("k", 7).expect("a row");
+        transaction
+            .open_table(table)
+            .expect("a table")
+            .insert("k", 7)
+            .expect("a row");
         transaction.commit().expect("committed");
     }
     assert_eq!(refusal(&path).code(), "store_foreign");

@@ -1,0 +1,378 @@
+use super::*;
+
+/// The messages that an expansion reports, in its order, and the rest of it.
+fn expanded(options: &str, item: &str) -> (Vec<String>, TokenStream) {
+    // As text, so that the tokens have positions.
+    let expansion = expand(options.parse().expect("options"), &item.parse().expect("an item"));
+    let file: syn::File = syn::parse2(expansion).expect("items");
+    let mut messages = Vec::new();
+    let mut rest = TokenStream::new();
+    for item in file.items {
+        match item {
+            syn::Item::Macro(error) => {
+                let message: syn::LitStr = error.mac.parse_body().expect("a message");
+                messages.push(message.value());
+            }
+            other => rest.extend(quote!(#other)),
+        }
+    }
+    (messages, rest)
+}
+
+#[track_caller]
+fn refused(options: &str, item: &str, beginnings: &[&str]) {
+    let (messages, rest) = expanded(options, item);
+    assert_eq!(messages.len(), beginnings.len(), "{messages:#?}");
+    for (message, beginning) in messages.iter().zip(beginnings) {
+        assert!(message.starts_with(beginning), "{message}");
+    }
+    let rest = rest.to_string();
+    assert!(rest.contains("struct t ;"), "the tool still exists: {rest}");
+    assert!(
+        rest.contains(":: __private :: Tool for t"),
+        "the tool is still one: {rest}"
+    );
+}
+
+#[test]
+fn a_tool_is_a_unit_struct_with_an_implementation() {
+    let (messages, rest) = expanded(
+        r#"title = "Make""#,
+        r#"
+            /// Makes
+            /// things.
+            pub(crate) async fn make(
+                cx: &DurableContext,
+                /// How many.
+                count: u32,
+                #[arg(default = "")] r#type: String,
+            ) -> Result<Made, ToolError> {
+                cx.sleep().await
+            }
+        "#,
+    );
+    assert_eq!(messages, <[String; 0]>::default());
+    let expected = quote! {
+        #[doc = " Makes"]
+        #[doc = " things."]
+        #[allow(non_camel_case_types)]
+        #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
+        pub(crate) struct make;
+
+        const _: () = {
+            #[derive(::durable_runtime::__private::serde::Deserialize, ::durable_runtime::__private::schemars::JsonSchema)]
+            #[serde(
+                crate = "::durable_runtime::__private::serde",
+                deny_unknown_fields,
+                expecting = "an object with the arguments of the tool"
+            )]
+            #[schemars(crate = "::durable_runtime::__private::schemars")]
+            struct __DurableArguments {
+                #[doc = " How many."]
+                count: u32,
+                #[serde(default = "__default_type")]
+                r#type: String
+            }
+
+            fn __default_type() -> String {
+                ::core::convert::Into::into("")
+            }
+
+            #[allow(
+                clippy::fn_params_excessive_bools,
+                clippy::needless_pass_by_value,
+                clippy::too_many_arguments,
+                clippy::unused_async
+            )]
+            async fn make(cx: &DurableContext, count: u32, r#type: String,) -> Result<Made, ToolError> {
+                ::durable_runtime::__private::durable(cx.sleep()).await
+            }
+
+            #[automatically_derived]
+            impl ::durable_runtime::__private::Tool for make {
+                fn definition(&self) -> ::durable_runtime::__private::ToolDefinition {
+                    ::durable_runtime::__private::ToolDefinition::new::<__DurableArguments, Result<Made, ToolError> >(
+                        "make",
+                        "Makes\nthings."
+                    ).title("Make")
+                }
+
+                fn prepare(
+                    &self,
+                    arguments: ::durable_runtime::__private::serde_json::Value,
+                ) -> ::core::result::Result<
+                    ::durable_runtime::__private::Body,
+                    ::durable_runtime::__private::ArgumentError
+                > {
+                    let arguments: __DurableArguments = ::durable_runtime::__private::decode_arguments(arguments)?;
+                    ::core::result::Result::Ok(
+                        ::durable_runtime::__private::Body::durable(
+                            move |cx| async move { make(&cx, arguments.count, arguments.r#type).await }
+                        )
+                    )
+                }
+            }
+        };
+    };
+    assert_eq!(rest.to_string(), expected.to_string());
+}
+
+#[test]
+fn a_read_only_tool_awaits_what_it_likes() {
+    let (messages, rest) = expanded(
+        "read_only, crate = crate::rt",
+        "/// Reads.\nasync fn t(cx: &ReadContext) -> Result<u32, E> { vec![free().await]; free().await }",
+    );
+    assert_eq!(messages, <[String; 0]>::default());
+    let rest = rest.to_string();
+    assert!(rest.contains("vec ! [free () . await] ; free () . await"), "{rest}");
+    assert!(
+        rest.contains("crate :: rt :: __private :: Body :: read_only (move | cx |"),
+        "{rest}"
+    );
+    assert!(rest.contains(") . read_only ()"), "{rest}");
+    assert!(!rest.contains(":: durable_runtime"), "{rest}");
+}
+
+#[test]
+fn the_context_is_found_wherever_it_stands() {
+    let (messages, rest) = expanded(
+        "",
+        "/// D.\nasync fn t(a: u32, context: &rt::DurableContext, b: u32) -> Result<u32, E> { Ok(a + b) }",
+    );
+    assert_eq!(messages, <[String; 0]>::default());
+    assert!(
+        rest.to_string().contains("t (arguments . a , & cx , arguments . b)"),
+        "{rest}"
+    );
+}
+
+#[test]
+fn the_conditions_of_a_tool_hold_for_all_that_it_expands_to() {
+    let (_, rest) = expanded(
+        "",
+        "/// D.\n#[cfg(unix)] async fn t(cx: &DurableContext) -> Result<u32, E> { Ok(1) }",
+    );
+    assert_eq!(rest.to_string().matches("# [cfg (unix)]").count(), 2, "{rest}");
+}
+
+#[test]
+fn a_signature_that_is_no_tool_is_refused() {
+    refused(
+        "",
+        "/// D.\nfn t(cx: &DurableContext) -> Result<(), E> { Ok(()) }",
+        &["a tool is an async function"],
+    );
+    refused(
+        "",
+        "/// D.\nasync fn t() -> Result<(), E> { Ok(()) }",
+        &["a tool takes its context"],
+    );
+    refused(
+        "",
+        "/// D.\nasync fn t(a: &DurableContext, b: &ReadContext) -> Result<(), E> { Ok(()) }",
+        &["a tool has one context"],
+    );
+    refused(
+        "",
+        "/// D.\nasync fn t(cx: DurableContext) -> Result<(), E> { Ok(()) }",
+        &["the context is lent"],
+    );
+    refused(
+        "",
+        "/// D.\nasync fn t(cx: &mut DurableContext) -> Result<(), E> { Ok(()) }",
+        &["the context is lent"],
+    );
+    refused(
+        "",
+        "/// D.\nasync fn t(_: &DurableContext) -> Result<(), E> { Ok(()) }",
+        &["the context needs a name"],
+    );
+    refused(
+        "",
+        "/// D.\nasync fn t<T>(cx: &DurableContext, a: T) -> Result<(), E> { Ok(()) }",
+        &["a tool is offered to clients with one schema"],
+    );
+    refused(
+        "",
+        "/// D.\nasync unsafe fn t(cx: &DurableContext) -> Result<(), E> { Ok(()) }",
+        &["a tool is called by clients, and safe"],
+    );
+    refused(
+        "",
+        "/// D.\nasync fn t(cx: &DurableContext, (a, b): (u8, u8)) -> Result<(), E> { Ok(()) }",
+        &["an argument is called by its name"],
+    );
+    refused(
+        "",
+        "/// D.\nasync fn t(cx: &DurableContext, a: &str, b: impl Fn()) -> Result<(), E> { Ok(()) }",
+        &[
+            "an argument arrives as JSON and is owned",
+            "an argument's type needs a name",
+        ],
+    );
+    refused(
+        "",
+        "/// D.\nasync fn t(cx: &DurableContext, a: u8, r#a: u8) -> Result<(), E> { Ok(()) }",
+        &["another argument is called `a`"],
+    );
+}
+
+#[test]
+fn a_tool_returns_a_result_that_is_owned() {
+    refused(
+        "",
+        "/// D.\nasync fn t(cx: &DurableContext) {}",
+        &["a tool returns a `Result`: write"],
+    );
+    refused(
+        "",
+        "/// D.\nasync fn t(cx: &DurableContext) -> Vec<u8> {}",
+        &["a tool returns a `Result`, and `Vec<u8>`"],
+    );
+    refused(
+        "",
+        "/// D.\nasync fn t(cx: &DurableContext) -> (u8, u8) {}",
+        &["a tool returns a `Result`, and"],
+    );
+    refused(
+        "",
+        "/// D.\nasync fn t(cx: &DurableContext) -> Result<&str, E> {}",
+        &["a result outlives the call"],
+    );
+    refused(
+        "",
+        "/// D.\nasync fn t(cx: &DurableContext) -> Result<impl S, E> {}",
+        &["the result's type needs a name"],
+    );
+    let alias = "/// D.\nasync fn t(cx: &DurableContext) -> my::ToolResult { Ok(\"\") }";
+    assert_eq!(expanded("", alias).0, <[String; 0]>::default());
+    let fixed = "/// D.\nasync fn t(cx: &DurableContext) -> Result<&'static str, E> { Ok(\"\") }";
+    assert_eq!(expanded("", fixed).0, <[String; 0]>::default());
+}
+
+#[test]
+fn a_tool_says_what_it_is_for() {
+    let plain = "async fn t(cx: &DurableContext) -> Result<(), E> { Ok(()) }";
+    refused("", plain, &["clients choose a tool by its description"]);
+    refused(
+        "",
+        &format!("///  \n{plain}"),
+        &["clients choose a tool by its description"],
+    );
+    let (messages, rest) = expanded("description = \"Said.\"", plain);
+    assert_eq!(messages, <[String; 0]>::default());
+    assert!(rest.to_string().contains("# [doc = \"Said.\"]"), "{rest}");
+}
+
+#[test]
+fn a_name_that_clients_refuse_is_refused() {
+    let item = "/// D.\nasync fn crée(cx: &DurableContext) -> Result<(), E> { Ok(()) }";
+    assert!(expanded("", item).0[0].starts_with("`crée` is not a tool's name"));
+    assert_eq!(expanded("name = \"create\"", item).0, <[String; 0]>::default());
+}
+
+#[test]
+fn context_and_option_agree_on_reading_only() {
+    refused(
+        "read_only",
+        "/// D.\nasync fn t(cx: &DurableContext) -> Result<(), E> { Ok(()) }",
+        &["a `read_only` tool causes no effects"],
+    );
+    refused(
+        "",
+        "/// D.\nasync fn t(cx: &ReadContext) -> Result<(), E> { Ok(()) }",
+        &["a tool with a `&ReadContext` causes no effects"],
+    );
+    refused(
+        "read_only",
+        "/// D.\nasync fn t(cx: &ReadContext) -> Result<(), E> { #[once(at_least)] a().await }",
+        &["a `read_only` tool is not journaled and has no steps"],
+    );
+}
+
+#[test]
+fn the_options_of_an_argument_are_checked() {
+    let tool =
+        |argument: &str| format!("/// D.\nasync fn t(cx: &DurableContext, {argument} a: u8) -> Result<(), E> {{}}");
+    refused(
+        "",
+        &tool("#[arg(defualt = 1)]"),
+        &["unknown option `defualt`: did you mean `default`?"],
+    );
+    refused("", &tool("#[arg(default)]"), &["`default` takes an expression"]);
+    refused("", &tool("#[arg]"), &["`#[arg(..)]` says nothing"]);
+    refused(
+        "",
+        &tool("#[arg(default = 1)] #[arg(default = 2)]"),
+        &["this argument has options already"],
+    );
+    refused(
+        "",
+        &tool("#[cfg(unix)]"),
+        &["the arguments of a tool do not depend on the build"],
+    );
+}
+
+#[test]
+fn all_mistakes_of_a_tool_are_reported_at_once_in_source_order() {
+    refused(
+        "titel = \"a\"",
+        "#[once(at_least)] fn t(cx: &DurableContext, #[arg] a: &str) -> u8 { loop { #[once] pay().await; } }",
+        &[
+            "unknown option `titel`",
+            "a step is an awaited expression, not a tool",
+            "a tool is an async function",
+            "clients choose a tool by its description",
+            "`#[arg(..)]` says nothing",
+            "an argument arrives as JSON",
+            "a tool returns a `Result`, and `u8`",
+            "the marker does not say",
+            "a step in a loop needs a key",
+        ],
+    );
+}
+
+#[test]
+fn a_body_is_kept_beside_mistakes_that_leave_it_sound() {
+    let (_, rest) = expanded(
+        "",
+        "/// D.\nasync fn t(cx: &DurableContext) -> Result<(), E> { #[once(at_least, timeout = 5)] pay(cx).await }",
+    );
+    assert!(rest.to_string().contains("| | async { pay (cx) . await }"), "{rest}");
+    let (_, rest) = expanded(
+        "",
+        "/// D.\nasync fn t(cx: &DurableContext) -> Result<(), E> { #[once(at_least)] pay(cx) }",
+    );
+    assert!(!rest.to_string().contains("pay"), "{rest}");
+}
+
+#[test]
+fn what_is_no_function_keeps_its_item() {
+    let item: TokenStream = quote!(
+        struct t;
+    );
+    let expansion = expand(TokenStream::new(), &item).to_string();
+    assert!(expansion.contains("move `#[durable_tool]` onto one"), "{expansion}");
+    assert!(expansion.ends_with(&item.to_string()), "{expansion}");
+}
+
+#[test]
+fn a_method_stays_a_method_without_its_body() {
+    let item = quote!(
+        async fn t(&self, cx: &DurableContext) -> Result<(), E> {
+            pay().await
+        }
+    );
+    let expansion = expand(TokenStream::new(), &item).to_string();
+    assert!(
+        expansion.contains("a tool is a free function and has no `self`"),
+        "{expansion}"
+    );
+    assert!(
+        expansion.contains("async fn t (& self , cx : & DurableContext)"),
+        "{expansion}"
+    );
+    assert!(!expansion.contains("struct"), "{expansion}");
+    assert!(!expansion.contains("pay"), "{expansion}");
+}

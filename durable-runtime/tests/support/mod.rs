@@ -1,0 +1,96 @@
+//! What the tests of the engine share: a witness of effects, a clock that jumps, a store that fails when told to.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use durable_runtime::prelude::*;
+use durable_runtime::store::{Batch, GroupCommit, Keyspace, MemoryBackend, Row, Scan, StoreError, SyncBackend};
+use durable_runtime::{Clock, ServerBuilder, Timestamp};
+
+static EFFECTS: Mutex<Option<HashMap<String, Vec<String>>>> = Mutex::new(None);
+
+/// Has an effect that the test `run` can see.
+pub fn effect(run: &str, cx: &StepContext) {
+    let line = format!("{} {}", cx.step(), cx.attempt());
+    let mut effects = EFFECTS.lock().unwrap_or_else(PoisonError::into_inner);
+    effects
+        .get_or_insert_default()
+        .entry(run.to_owned())
+        .or_default()
+        .push(line);
+}
+
+/// All effects of the test `run`, as `step attempt`.
+pub fn effects(run: &str) -> Vec<String> {
+    let mut effects = EFFECTS.lock().unwrap_or_else(PoisonError::into_inner);
+    effects.get_or_insert_default().get(run).cloned().unwrap_or_default()
+}
+
+/// A clock on which waiting takes no time: it jumps to what is waited for.
+#[derive(Clone, Default)]
+pub struct JumpingClock(Arc<AtomicU64>);
+
+impl Clock for JumpingClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000 + self.0.load(Ordering::SeqCst))
+    }
+
+    fn sleep_until(&self, deadline: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let passed = deadline.as_millis().saturating_sub(1_700_000_000_000);
+        self.0.fetch_max(passed, Ordering::SeqCst);
+        Box::pin(tokio::task::yield_now())
+    }
+}
+
+/// A store in memory that fails when it is told to.
+#[derive(Clone, Default)]
+pub struct FaultyBackend {
+    pub rows: MemoryBackend,
+    pub fails: Arc<AtomicBool>,
+}
+
+impl FaultyBackend {
+    fn check(&self) -> Result<(), StoreError> {
+        if self.fails.load(Ordering::SeqCst) {
+            Err(StoreError::unavailable("the disk is full"))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl SyncBackend for FaultyBackend {
+    fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.check()?;
+        self.rows.get(keyspace, key)
+    }
+
+    fn scan(&self, scan: &Scan) -> Result<Vec<Row>, StoreError> {
+        self.check()?;
+        self.rows.scan(scan)
+    }
+
+    fn commit_group(&self, group: &[&Batch]) -> Result<Vec<Result<(), usize>>, StoreError> {
+        self.check()?;
+        self.rows.commit_group(group)
+    }
+
+    fn close(&self) {}
+}
+
+/// A server in memory with a jumping clock, before its tools.
+pub fn server() -> ServerBuilder {
+    server_on(MemoryBackend::default())
+}
+
+/// The same on rows that are there.
+pub fn server_on(backend: impl SyncBackend) -> ServerBuilder {
+    let store = GroupCommit::new(backend).expect("a thread");
+    Server::builder("test", "0")
+        .custom_store(store)
+        .clock(JumpingClock::default())
+}
