@@ -35,7 +35,10 @@ pub enum ErrorKind {
 /// assert_eq!(error.to_string(), "store_missing: the server has no store; name its file with `.store(\"..\")`");
 /// # }
 /// ```
-#[derive(Debug, Serialize, Deserialize)]
+///
+/// Its `Debug` is made for people too, since that is what `fn main() -> Result<(), Error>` prints: the text, and the texts
+/// of its sources.
+#[derive(Serialize, Deserialize)]
 pub struct Error {
     kind: ErrorKind,
     code: Cow<'static, str>,
@@ -78,6 +81,18 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let mut below = self.source();
+        while let Some(source) = below {
+            write!(f, "\n  because: {source}")?;
+            below = source.source();
+        }
+        Ok(())
     }
 }
 

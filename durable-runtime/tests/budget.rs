@@ -1,4 +1,8 @@
 //! The budgets of commits, counted.
+#![allow(
+    clippy::unused_async,
+    reason = "a step is an async function, whether it waits or not"
+)]
 
 mod support;
 

@@ -1,4 +1,8 @@
 //! What steps and invocations promise, within one process.
+#![allow(
+    clippy::unused_async,
+    reason = "a step is an async function, whether it waits or not"
+)]
 
 mod support;
 

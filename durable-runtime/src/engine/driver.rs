@@ -156,7 +156,7 @@ fn conclude(invocation: &Invocation, concluded: Result<Conclude, serde_json::Err
         principal: admission.principal.clone(),
         conclusion,
         admitted_at: admission.at,
-        ended_at: invocation.now().as_millis(),
+        at: invocation.now().as_millis(),
     })
 }
 

@@ -224,17 +224,17 @@ impl Invocation {
     pub(crate) fn stage(&self, record: Record, writes: Overlay) -> Ticket {
         let mut state = self.state.lock();
         state.records.push(record);
-        state.writes.extend(&writes);
+        state.writes.extend(writes);
         Ticket(state.gathering)
     }
 
     /// The ticket of all that the body has produced and seen up to now.
     fn ticket_of_everything(&self) -> Option<Ticket> {
         let state = self.state.lock();
-        if !state.records.is_empty() {
-            Some(Ticket(state.gathering))
-        } else {
+        if state.records.is_empty() {
             state.gathering.checked_sub(1).map(Ticket)
+        } else {
+            Some(Ticket(state.gathering))
         }
     }
 
@@ -293,10 +293,8 @@ impl Invocation {
         let written = |scan: &Scan| {
             let state = self.state.lock();
             let mut over = state.writes_in_flight.within(scan);
-            over.extend(&state.writes.within(scan));
-            if let Some(own) = &own {
-                over.extend(own);
-            }
+            over.extend(state.writes.within(scan));
+            over.extend(own.unwrap_or_default());
             over
         };
         match operation::answer(&*self.surroundings.store, request, written).await {
@@ -372,13 +370,12 @@ impl Invocation {
         }
         let mut batch = Batch::default();
         let unfinished = match end {
-            Some(BatchEnd::Ended(_)) => None,
             Some(BatchEnd::Parked(parked)) => Some(codec::encode(parked)),
             None if matches!(state.owned_row, OwnedRow::None { .. }) => Some(codec::encode(&Unfinished::Running {
                 unclean_ends: 0,
                 rows_then: 0,
             })),
-            None => None,
+            Some(BatchEnd::Ended(_)) | None => None,
         };
         let row_key = self.id.as_bytes().to_vec();
         match &state.owned_row {

@@ -113,9 +113,9 @@ pub(crate) struct Ended {
     pub(crate) tool: String,
     pub(crate) principal: String,
     pub(crate) conclusion: Conclusion,
-    /// When it was admitted, and when it ended.
     pub(crate) admitted_at: u64,
-    pub(crate) ended_at: u64,
+    /// When it ended.
+    pub(crate) at: u64,
 }
 
 /// The row of an invocation that has not ended.

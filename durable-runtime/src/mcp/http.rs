@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,11 +56,19 @@ impl fmt::Debug for Listening {
 
 impl Listening {
     pub(super) async fn bind(server: Server, address: impl ToSocketAddrs + fmt::Debug) -> Result<Self, Error> {
-        let unavailable = |error: std::io::Error| {
+        let shown = format!("{address:?}").replace('"', "");
+        let unavailable = |error: io::Error| {
             Error::new(
                 ErrorKind::AskPerson,
                 "address_unavailable",
-                format!("cannot listen on {address:?}: {error}; stop what uses it, or choose another address"),
+                match error.kind() {
+                    io::ErrorKind::AddrInUse => {
+                        format!("the address `{shown}` is in use; stop what uses it, or choose another one")
+                    }
+                    _ => {
+                        format!("cannot listen on the address `{shown}`; give one of this machine, as `127.0.0.1:9991`")
+                    }
+                },
             )
             .with_source(error)
         };
@@ -105,7 +114,7 @@ impl Listening {
         let serving = axum::serve(self.listener, router).with_graceful_shutdown(no_more.clone().cancelled_owned());
         let mut serving = tokio::spawn(serving.into_future());
         tokio::select! {
-            ended = &mut serving => return ended.map_err(std::io::Error::other).flatten().map_err(failed),
+            ended = &mut serving => return ended.map_err(io::Error::other).flatten().map_err(failed),
             () = stop => {}
         }
         no_more.cancel();
@@ -121,7 +130,7 @@ impl Listening {
     }
 }
 
-fn failed(error: std::io::Error) -> Error {
+fn failed(error: io::Error) -> Error {
     Error::new(
         ErrorKind::AskPerson,
         "serving_failed",

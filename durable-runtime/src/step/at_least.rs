@@ -77,10 +77,10 @@ where
                 return;
             }
             AttemptEnd::Returned(Err(error)) => error,
-            AttemptEnd::TimedOut(timed_out) => {
-                let into_error = self.timed_out.expect("only a step with a timeout times out");
-                into_error(timed_out)
-            }
+            AttemptEnd::TimedOut(timed_out) => match self.timed_out {
+                Some(into_error) => into_error(timed_out),
+                None => unreachable!("only a step with a timeout times out"),
+            },
         };
         self.phase = if self.core.policy.allows(number.saturating_add(1)) {
             self.core.failed(number, &error)

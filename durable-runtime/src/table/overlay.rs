@@ -17,10 +17,8 @@ impl Overlay {
     }
 
     /// Lays later writes over these.
-    pub(crate) fn extend(&mut self, later: &Self) {
-        for (key, value) in &later.rows {
-            self.rows.insert(key.clone(), value.clone());
-        }
+    pub(crate) fn extend(&mut self, later: Self) {
+        self.rows.extend(later.rows);
     }
 
     pub(crate) fn clear(&mut self) {

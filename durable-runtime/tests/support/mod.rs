@@ -14,7 +14,7 @@ use durable_runtime::{Clock, ServerBuilder, Timestamp};
 static EFFECTS: Mutex<Option<HashMap<String, Vec<String>>>> = Mutex::new(None);
 
 /// Has an effect that the test `run` can see.
-pub fn effect(run: &str, cx: &StepContext) {
+pub(crate) fn effect(run: &str, cx: &StepContext) {
     let line = format!("{} {}", cx.step(), cx.attempt());
     let mut effects = EFFECTS.lock().unwrap_or_else(PoisonError::into_inner);
     effects
@@ -25,14 +25,14 @@ pub fn effect(run: &str, cx: &StepContext) {
 }
 
 /// All effects of the test `run`, as `step attempt`.
-pub fn effects(run: &str) -> Vec<String> {
+pub(crate) fn effects(run: &str) -> Vec<String> {
     let mut effects = EFFECTS.lock().unwrap_or_else(PoisonError::into_inner);
     effects.get_or_insert_default().get(run).cloned().unwrap_or_default()
 }
 
 /// A clock on which waiting takes no time: it jumps to what is waited for.
 #[derive(Clone, Default)]
-pub struct JumpingClock(Arc<AtomicU64>);
+pub(crate) struct JumpingClock(Arc<AtomicU64>);
 
 impl Clock for JumpingClock {
     fn now(&self) -> Timestamp {
@@ -48,9 +48,9 @@ impl Clock for JumpingClock {
 
 /// A store in memory that fails when it is told to.
 #[derive(Clone, Default)]
-pub struct FaultyBackend {
-    pub rows: MemoryBackend,
-    pub fails: Arc<AtomicBool>,
+pub(crate) struct FaultyBackend {
+    pub(crate) rows: MemoryBackend,
+    pub(crate) fails: Arc<AtomicBool>,
 }
 
 impl FaultyBackend {
@@ -83,12 +83,12 @@ impl SyncBackend for FaultyBackend {
 }
 
 /// A server in memory with a jumping clock, before its tools.
-pub fn server() -> ServerBuilder {
+pub(crate) fn server() -> ServerBuilder {
     server_on(MemoryBackend::default())
 }
 
 /// The same on rows that are there.
-pub fn server_on(backend: impl SyncBackend) -> ServerBuilder {
+pub(crate) fn server_on(backend: impl SyncBackend) -> ServerBuilder {
     let store = GroupCommit::new(backend).expect("a thread");
     Server::builder("test", "0")
         .custom_store(store)
