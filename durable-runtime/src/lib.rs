@@ -64,3 +64,12 @@ pub use mcp::{Listening, Server, ServerBuilder};
 pub use step::StepContext;
 pub use table::{Encoding, Json, KeyRange, Raw, ReadTables, SortedMap, TableOperation, WriteTables};
 pub use tool::{ArgumentError, Body, Tool, ToolDefinition, ToolReturn};
+
+/// The examples of the documentation, as tests.
+#[cfg(doctest)]
+mod documentation {
+    #[doc = include_str!("../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../docs/steps.md")]
+    mod steps {}
+}
