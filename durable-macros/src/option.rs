@@ -99,7 +99,11 @@ pub(crate) fn flag(name: &Ident, input: ParseStream<'_>) -> Result<()> {
     if input.is_empty() || input.peek(Token![,]) {
         return Ok(());
     }
-    Err(input.error(format!("`{name}` takes no value: write `{name}`")))
+    if input.peek(Token![=]) || input.peek(syn::token::Paren) {
+        return Err(input.error(format!("`{name}` takes no value: write `{name}`")));
+    }
+    // The caller reports what follows.
+    Ok(())
 }
 
 /// Reads `= ".."`.

@@ -3,10 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+use uuid::timestamp::context::ContextV7;
 
 use crate::clock::Timestamp;
+
+/// Counts the ids that are made within one millisecond.
+static CONTEXT: Mutex<ContextV7> = Mutex::new(ContextV7::new());
 
 /// The id of an invocation: a `UUIDv7` (RFC 9562, section 5.7), so that ids sort by the time of admission.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -14,12 +19,12 @@ use crate::clock::Timestamp;
 pub struct InvocationId(Uuid);
 
 impl InvocationId {
-    /// Makes a new id whose time part is `now`; ids made later in this process are larger.
+    /// Makes a new id whose time part is `now`; of two that are made at one time the later is larger.
     pub(crate) fn new(now: Timestamp) -> Self {
         let seconds = now.as_millis() / 1000;
         let nanos = u32::try_from(now.as_millis() % 1000).expect("below 1000") * 1_000_000;
         Self(Uuid::new_v7(uuid::Timestamp::from_unix(
-            uuid::timestamp::context::ContextV7::new(),
+            &*CONTEXT.lock(),
             seconds,
             nanos,
         )))

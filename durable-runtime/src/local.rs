@@ -86,7 +86,7 @@ impl LocalCall {
         if let Some(tool) = engine.tools().get(&call.tool)
             && tool.definition.read_only
         {
-            let body = tool.tool.prepare(call.arguments).map_err(refused)?;
+            let body = tool.prepare(call.arguments).map_err(refused)?;
             return Ok(LocalResult {
                 invocation: None,
                 is_replayed: false,

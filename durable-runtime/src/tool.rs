@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -212,6 +213,18 @@ fn schema<T: JsonSchema>() -> Value {
 pub(crate) struct RegisteredTool {
     pub(crate) tool: Box<dyn Tool>,
     pub(crate) definition: ToolDefinition,
+}
+
+impl RegisteredTool {
+    /// Reads the arguments of one call. The author's types take part in that, and may panic.
+    pub(crate) fn prepare(&self, arguments: Value) -> Result<Body, ArgumentError> {
+        catch_unwind(AssertUnwindSafe(|| self.tool.prepare(arguments))).unwrap_or_else(|_| {
+            Err(ArgumentError::new(
+                "",
+                "reading the arguments panicked; the server's log says where",
+            ))
+        })
+    }
 }
 
 /// The tools of a server, by name.

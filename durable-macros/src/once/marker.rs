@@ -93,6 +93,7 @@ impl Marker {
 struct Reader {
     marker: Marker,
     kind: Option<Kind>,
+    retry_at: Option<Span>,
     retry_on_at: Option<Span>,
     timeout_at: Option<Span>,
 }
@@ -116,6 +117,7 @@ impl Reader {
         Self {
             marker,
             kind: None,
+            retry_at: None,
             retry_on_at: None,
             timeout_at: None,
         }
@@ -151,13 +153,14 @@ impl Reader {
                 self.marker.infallible = Some(name.span());
             }
             "retry" => {
+                self.retry_at = Some(name.span());
                 let content = parenthesized(name, input, "retry(attempts = 5, initial = \"100ms\")")?;
                 self.marker.settings.extend(retry::read(name, content, diagnostics)?);
             }
             "retry_on" => {
+                self.retry_on_at = Some(name.span());
                 let content = parenthesized(name, input, "retry_on(PaymentError::Network(_))")?;
                 self.marker.retry_on = Some(pattern(name, content)?);
-                self.retry_on_at = Some(name.span());
             }
             _ => {
                 let (milliseconds, at) = quantity::milliseconds(name, input)?;
@@ -172,7 +175,6 @@ impl Reader {
     }
 
     fn kind(&mut self, kind: Kind, name: &Ident, input: ParseStream<'_>) -> Result<()> {
-        option::flag(name, input)?;
         if self.kind.is_some() {
             return Err(Error::new(
                 name.span(),
@@ -182,7 +184,7 @@ impl Reader {
         self.kind = Some(kind);
         self.marker.kind = kind;
         self.marker.kind_at = name.span();
-        Ok(())
+        option::flag(name, input)
     }
 
     fn finish(mut self, misspelt: bool, diagnostics: &mut Diagnostics) -> Marker {
@@ -200,6 +202,15 @@ impl Reader {
                 "an `at_least` step is retried after every error: remove `retry_on(..)`, or write `at_most`",
             );
         }
+        if let (Some(Kind::AtMost), Some(at), None, None) =
+            (self.kind, self.retry_at, self.retry_on_at, self.marker.infallible)
+        {
+            diagnostics.at(
+                at,
+                "an `at_most` step is retried only after errors that are named: add `retry_on(PATTERN)`, or remove \
+                 `retry(..)`",
+            );
+        }
         if let Some(at) = self.marker.infallible {
             if self.kind == Some(Kind::AtMost) {
                 diagnostics.at(
@@ -215,6 +226,13 @@ impl Reader {
                      remove one of the two, or let the expression yield a `Result`",
                 );
                 self.marker.settings.retain(|setting| setting.method != "timeout_ms");
+            }
+            if let Some(retry_at) = self.retry_at {
+                diagnostics.at(
+                    retry_at,
+                    "an `infallible` step has no error to be retried after: remove `retry(..)`, or remove \
+                     `infallible` and let the expression yield a `Result`",
+                );
             }
         }
         self.marker

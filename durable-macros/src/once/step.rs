@@ -67,6 +67,9 @@ fn protocol(runtime: &Runtime, context: &Ident, marker: &Marker, name: &str, exp
     let outcome_pattern = runtime.item("Next::Outcome", at_marker);
     let attempt_pattern = runtime.item("Next::Attempt", at_marker);
     let attempt = attempt(runtime, context, marker, extent, expression);
+    // These have the bounds that `attempt` has, so at the same place: what is wrong with a type is said once.
+    let next = Ident::new("next", extent.last());
+    let end = Ident::new("end", extent.last());
     let outcome = quote_spanned!(span=> outcome);
     let outcome = if marker.infallible.is_some() {
         runtime.call("infallible", extent, outcome)
@@ -84,12 +87,12 @@ fn protocol(runtime: &Runtime, context: &Ident, marker: &Marker, name: &str, exp
     quote_spanned! {span=>
         let mut step = #begin #(#settings)*;
         loop {
-            match step.next().await {
+            match step.#next().await {
                 #outcome_pattern(outcome) => break #outcome,
                 #attempt_pattern(attempt) => {
                     let #context = &attempt;
                     let result = #attempt;
-                    step.end(&attempt, result #again);
+                    step.#end(&attempt, result #again);
                 }
             }
         }

@@ -9,11 +9,12 @@ use sha2::{Digest, Sha256};
 
 use super::answer::{Answer, AnswerSource, Submitted};
 use super::execution::Run;
+use super::recovery::Loaded;
 use super::{Engine, Invocation};
 use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
 use crate::journal::codec;
-use crate::journal::record::{Admission, Ended, KeyUse, Unfinished};
+use crate::journal::record::{Admission, KeyUse};
 use crate::store::{Keyspace, StoreError};
 use crate::tool::{ArgumentError, Body, BodyKind};
 
@@ -87,10 +88,7 @@ impl Engine {
         let arguments = call.arguments.to_string();
         self.surroundings.limits.check_arguments(&call.tool, arguments.len())?;
         let Some(key) = &call.idempotency_key else {
-            let body = registered
-                .tool
-                .prepare(call.arguments.clone())
-                .map_err(Refusal::Arguments)?;
+            let body = registered.prepare(call.arguments.clone()).map_err(Refusal::Arguments)?;
             return self.start(call, arguments, body, None);
         };
         check_key(key)?;
@@ -100,10 +98,7 @@ impl Engine {
         if let Some(used) = self.key_use(&row).await? {
             return self.attach(&call, key, digest, &used).await;
         }
-        let body = registered
-            .tool
-            .prepare(call.arguments.clone())
-            .map_err(Refusal::Arguments)?;
+        let body = registered.prepare(call.arguments.clone()).map_err(Refusal::Arguments)?;
         self.start(call, arguments, body, Some((row, digest)))
     }
 
@@ -120,7 +115,13 @@ impl Engine {
     }
 
     /// Gives the invocation that the key was used for before.
-    async fn attach(&self, call: &Call, key: &str, digest: [u8; 32], used: &KeyUse) -> Result<Submitted, Refusal> {
+    async fn attach(
+        self: &Arc<Self>,
+        call: &Call,
+        key: &str,
+        digest: [u8; 32],
+        used: &KeyUse,
+    ) -> Result<Submitted, Refusal> {
         if used.arguments != digest {
             return Err(Error::new(
                 ErrorKind::FixCall,
@@ -140,31 +141,26 @@ impl Engine {
                 source: AnswerSource::Coming(coming),
             });
         }
-        let answer = self.stored_answer(id).await?.ok_or_else(|| {
-            Error::new(
-                ErrorKind::AskPerson,
-                "invocation_missing",
-                format!("the idempotency key `{key}` names invocation {id}, which the store does not have"),
-            )
-        })?;
-        Ok(Submitted {
-            id,
-            source: AnswerSource::Known(answer),
-        })
-    }
-
-    /// What the store says of an invocation that is not in memory.
-    pub(super) async fn stored_answer(&self, id: InvocationId) -> Result<Option<Answer>, Error> {
-        let store = &self.surroundings.store;
-        if let Some(ended) = store.get(Keyspace::Result, id.as_bytes().to_vec()).await? {
-            return Ok(Some(Answer::Ended(Arc::new(decoded::<Ended>(&ended)?))));
-        }
-        let unfinished = store.get(Keyspace::Unfinished, id.as_bytes().to_vec()).await?;
-        let unfinished = unfinished.map(|row| decoded::<Unfinished>(&row)).transpose()?;
-        Ok(unfinished.map(|unfinished| match unfinished {
-            Unfinished::Parked { code, reason, .. } => Answer::Parked { code, reason },
-            Unfinished::Running { .. } => Answer::Deferred("it goes on when the server starts again".into()),
-        }))
+        let source = match self.load(id).await? {
+            Loaded::Answer(answer) => AnswerSource::Known(answer),
+            // It was left alone, because it could not go on before; now it can.
+            Loaded::Run(run) => match self.directory.enter(id, None) {
+                Some(coming) => {
+                    self.execute(id, Some(run));
+                    AnswerSource::Coming(coming)
+                }
+                None => AnswerSource::Known(Answer::Deferred("it has just been taken up".into())),
+            },
+            Loaded::Missing => {
+                return Err(Error::new(
+                    ErrorKind::AskPerson,
+                    "invocation_missing",
+                    format!("the idempotency key `{key}` names invocation {id}, which the store does not have"),
+                )
+                .into());
+            }
+        };
+        Ok(Submitted { id, source })
     }
 
     fn start(

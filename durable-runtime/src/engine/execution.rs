@@ -25,6 +25,19 @@ pub(super) struct Run {
     pub(super) body: Box<dyn FnOnce(DurableContext) -> ConcludeFuture + Send>,
 }
 
+/// Leaves the directory when it is dropped, if that has not happened.
+struct Leaving {
+    engine: Arc<Engine>,
+    id: InvocationId,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        let answer = Answer::Deferred("it was cut off, and goes on when the server starts again".into());
+        self.engine.directory.leave(self.id, answer);
+    }
+}
+
 /// The waits between runs of an invocation that ends uncleanly.
 struct Backoff(Duration);
 
@@ -44,8 +57,10 @@ impl Engine {
     pub(super) fn execute(self: &Arc<Self>, id: InvocationId, first: Option<Run>) {
         let engine = Arc::clone(self);
         self.tasks.spawn(async move {
-            let answer = engine.run_to_the_end(id, first).await;
-            engine.directory.leave(id, answer);
+            // Whatever becomes of this task, those who wait are answered.
+            let leaving = Leaving { engine, id };
+            let answer = leaving.engine.run_to_the_end(id, first).await;
+            leaving.engine.directory.leave(id, answer);
         });
     }
 
@@ -58,6 +73,13 @@ impl Engine {
                     Ok(Loaded::Run(run)) => run,
                     Ok(Loaded::Answer(answer)) => return answer,
                     Ok(Loaded::Missing) => return Answer::NotAdmitted("it is not in the store".into()),
+                    Err(error) if error.kind() == ErrorKind::AskPerson => {
+                        tracing::error!(invocation = %id, %error, "an invocation cannot be read");
+                        return Answer::Parked {
+                            code: "journal_damaged".into(),
+                            reason: error.to_string(),
+                        };
+                    }
                     Err(error) => {
                         self.directory.defer(id, Answer::Deferred(error.to_string()));
                         if self.wait(&mut backoff).await {

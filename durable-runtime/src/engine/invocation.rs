@@ -62,6 +62,19 @@ struct State {
     /// Reads of the body that are under way.
     reads_running: u32,
     stopping: bool,
+    /// The last runs of the invocation ended uncleanly, and this one has not shown yet that it does better.
+    was_unclean: bool,
+}
+
+impl State {
+    /// Whether the body, after runs that ended uncleanly, has come to where it only waits: it was not the body then.
+    fn resets_count(&self) -> bool {
+        self.was_unclean
+            && self.records.is_empty()
+            && self.attempts_running == 0
+            && self.reads_running == 0
+            && self.durable == self.gathering
+    }
 }
 
 /// What all invocations of an engine use.
@@ -100,22 +113,19 @@ impl Invocation {
         )
     }
 
-    /// An invocation as the store has it.
+    /// An invocation as the store has it; `was_unclean` if its last run ended uncleanly.
     pub(crate) fn resume(
         id: InvocationId,
         surroundings: Arc<Surroundings>,
         history: History,
         next_row: u32,
         owned_row: Vec<u8>,
+        was_unclean: bool,
     ) -> Self {
-        Self::new(
-            id,
-            surroundings,
-            history,
-            Vec::new(),
-            next_row,
-            OwnedRow::Stored(owned_row),
-        )
+        let owned_row = OwnedRow::Stored(owned_row);
+        let invocation = Self::new(id, surroundings, history, Vec::new(), next_row, owned_row);
+        invocation.state.lock().was_unclean = was_unclean;
+        invocation
     }
 
     fn new(
@@ -146,6 +156,7 @@ impl Invocation {
                 attempts_running: 0,
                 reads_running: 0,
                 stopping: false,
+                was_unclean: false,
             }),
         }
     }
@@ -359,22 +370,28 @@ impl Invocation {
         let mut state = self.state.lock();
         state.records.retain(|record| matches!(record, Record::Admitted(_)));
         state.writes.clear();
-        state.reads_running = 0;
+        // This run has not done better than those before it.
+        state.was_unclean = false;
     }
 
     /// Takes what has gathered, as a batch; `None` when there is nothing to commit.
     pub(super) fn take_batch(&self, end: Option<&BatchEnd>) -> Option<Batch> {
         let mut state = self.state.lock();
-        if end.is_none() && (state.records.is_empty() || state.reads_running > 0) {
+        let resets_count = end.is_none() && state.resets_count();
+        if end.is_none() && !resets_count && (state.records.is_empty() || state.reads_running > 0) {
             return None;
         }
+        // Anything new in the journal resets the count too.
+        state.was_unclean = false;
         let mut batch = Batch::default();
         let unfinished = match end {
             Some(BatchEnd::Parked(parked)) => Some(codec::encode(parked)),
-            None if matches!(state.owned_row, OwnedRow::None { .. }) => Some(codec::encode(&Unfinished::Running {
-                unclean_ends: 0,
-                rows_then: 0,
-            })),
+            None if resets_count || matches!(state.owned_row, OwnedRow::None { .. }) => {
+                Some(codec::encode(&Unfinished::Running {
+                    unclean_ends: 0,
+                    rows_then: state.next_row,
+                }))
+            }
             Some(BatchEnd::Ended(_)) | None => None,
         };
         let row_key = self.id.as_bytes().to_vec();

@@ -174,11 +174,15 @@ impl Engine {
         let _turn = self.reading.acquire().await;
         let store = &self.surroundings.store;
         let Some(owned_row) = store.get(Keyspace::Unfinished, id.as_bytes().to_vec()).await? else {
-            return Ok(self.stored_answer(id).await?.map_or(Loaded::Missing, Loaded::Answer));
+            return Ok(match store.get(Keyspace::Result, id.as_bytes().to_vec()).await? {
+                Some(ended) => Loaded::Answer(Answer::Ended(Arc::new(decoded(&ended)?))),
+                None => Loaded::Missing,
+            });
         };
-        if let Unfinished::Parked { code, reason, .. } = decoded(&owned_row)? {
-            return Ok(Loaded::Answer(Answer::Parked { code, reason }));
-        }
+        let was_unclean = match decoded(&owned_row)? {
+            Unfinished::Parked { code, reason, .. } => return Ok(Loaded::Answer(Answer::Parked { code, reason })),
+            Unfinished::Running { unclean_ends, .. } => unclean_ends > 0,
+        };
         let (records, next_row) = self.journal(id).await?;
         let history = match replay::replay(records) {
             Ok(history) => history,
@@ -195,7 +199,7 @@ impl Engine {
         let arguments = serde_json::from_str(&admission.arguments);
         let prepared = arguments
             .map_err(|error| error.to_string())
-            .and_then(|arguments| registered.tool.prepare(arguments).map_err(|error| error.to_string()));
+            .and_then(|arguments| registered.prepare(arguments).map_err(|error| error.to_string()));
         let body = match prepared.map(|body| body.0) {
             Ok(BodyKind::Durable(body)) => body,
             Ok(BodyKind::ReadOnly(_)) => {
@@ -217,7 +221,14 @@ impl Engine {
                 ));
             }
         };
-        let invocation = Invocation::resume(id, Arc::clone(&self.surroundings), history, next_row, owned_row);
+        let invocation = Invocation::resume(
+            id,
+            Arc::clone(&self.surroundings),
+            history,
+            next_row,
+            owned_row,
+            was_unclean,
+        );
         Ok(Loaded::Run(Run {
             invocation: Arc::new(invocation),
             body,

@@ -81,7 +81,7 @@ impl Handler {
             return Ok(result::mistakes(name, &mistakes));
         }
         if registered.definition.read_only {
-            return match registered.tool.prepare(arguments) {
+            return match registered.prepare(arguments) {
                 Ok(body) => Ok(result::result(&parts.engine.read(body).await?)),
                 Err(mistake) => Ok(result::mistakes(name, &[mistake.to_string()])),
             };

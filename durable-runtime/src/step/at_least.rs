@@ -5,10 +5,8 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use super::attempt::{AttemptEnd, Next, StepContext};
+use super::bound::{StepError, StepValue, TimedOutError};
 use super::core::{Phase, StepCore};
 use crate::context::DurableContext;
 use crate::error::StepTimedOut;
@@ -39,7 +37,7 @@ impl<T, E> AtLeast<T, E> {
     #[must_use]
     pub fn timeout_ms(mut self, millis: u64) -> Self
     where
-        E: From<StepTimedOut>,
+        E: TimedOutError,
     {
         self.core.timeout = Some(Duration::from_millis(millis));
         self.timed_out = Some(E::from);
@@ -49,8 +47,8 @@ impl<T, E> AtLeast<T, E> {
 
 impl<T, E> AtLeast<T, E>
 where
-    T: Serialize + DeserializeOwned,
-    E: Serialize + DeserializeOwned,
+    T: StepValue,
+    E: StepError,
 {
     /// Gives the step's outcome, or the next attempt to be made.
     pub async fn next(&mut self) -> Next<T, E> {

@@ -5,10 +5,8 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use super::attempt::{AttemptEnd, Next, StepContext};
+use super::bound::{InDoubtError, StepError, StepValue};
 use super::core::{Phase, StepCore};
 use crate::context::DurableContext;
 use crate::error::AtMostOnceFailedBeforeCompleting;
@@ -19,15 +17,17 @@ use crate::table::overlay::Overlay;
 pub struct AtMost<T, E> {
     core: StepCore,
     phase: Phase,
-    types: std::marker::PhantomData<fn() -> (T, E)>,
+    in_doubt: fn(AtMostOnceFailedBeforeCompleting) -> E,
+    value: std::marker::PhantomData<fn() -> T>,
 }
 
 /// Begins a step.
-pub fn at_most<T, E>(cx: &DurableContext, name: &'static str) -> AtMost<T, E> {
+pub fn at_most<T, E: InDoubtError>(cx: &DurableContext, name: &'static str) -> AtMost<T, E> {
     AtMost {
         core: StepCore::new(cx, name, StepKind::AtMostOnce),
         phase: Phase::Undecided,
-        types: std::marker::PhantomData,
+        in_doubt: E::from,
+        value: std::marker::PhantomData,
     }
 }
 
@@ -49,8 +49,8 @@ impl<T, E> AtMost<T, E> {
 
 impl<T, E> AtMost<T, E>
 where
-    T: Serialize + DeserializeOwned,
-    E: Serialize + DeserializeOwned + From<AtMostOnceFailedBeforeCompleting>,
+    T: StepValue,
+    E: StepError,
 {
     /// Gives the step's outcome, or the next attempt to be made.
     pub async fn next(&mut self) -> Next<T, E> {
@@ -84,7 +84,7 @@ where
     }
 
     fn in_doubt(&self, attempt: u32) -> Phase {
-        let error = E::from(AtMostOnceFailedBeforeCompleting::new(
+        let error = (self.in_doubt)(AtMostOnceFailedBeforeCompleting::new(
             self.core.identity.to_string(),
             attempt,
         ));

@@ -10,6 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
+use super::bound::StepResult;
 use crate::engine::Invocation;
 use crate::error::StepTimedOut;
 use crate::id::InvocationId;
@@ -142,17 +143,18 @@ pub enum AttemptEnd<T, E> {
 
 /// Makes an attempt. The function is a `Fn`, for it may be run again: it reads what it captures, and does not change or
 /// consume it.
-pub async fn attempt<F, Fut, T, E>(cx: &StepContext, function: F) -> AttemptEnd<T, E>
+pub async fn attempt<F, Fut, R>(cx: &StepContext, function: F) -> AttemptEnd<R::Value, R::Error>
 where
     F: Fn() -> Fut,
-    Fut: Future<Output = Result<T, E>>,
+    Fut: Future<Output = R>,
+    R: StepResult,
 {
     let running = Running::start(&cx.invocation);
     let attempt = Guarded {
         running: &running,
         attempt: std::pin::pin!(async {
             // Called in here, so that what the expression does before its first await counts as part of the attempt too.
-            function().await
+            function().await.into_result()
         }),
     };
     let Some(limit) = cx.timeout else {

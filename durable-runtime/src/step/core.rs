@@ -54,8 +54,8 @@ impl StepCore {
         }
     }
 
-    pub(super) fn set_key(&mut self, key: &dyn std::fmt::Display) {
-        Arc::make_mut(&mut self.identity).key = Some(key.to_string());
+    pub(super) fn set_key(&mut self, key: String) {
+        Arc::make_mut(&mut self.identity).key = Some(key);
     }
 
     /// Claims the step's identity and says where the journal leaves it.

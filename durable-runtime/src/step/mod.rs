@@ -3,6 +3,7 @@
 mod at_least;
 mod at_most;
 mod attempt;
+mod bound;
 mod core;
 mod outcome;
 mod retry;

@@ -53,8 +53,8 @@ macro_rules! options {
     () => {
         /// Tells the rounds of a loop apart.
         #[must_use]
-        pub fn key(mut self, key: &dyn std::fmt::Display) -> Self {
-            self.core.set_key(key);
+        pub fn key<K: super::bound::StepKey + ?Sized>(mut self, key: &K) -> Self {
+            self.core.set_key(key.to_string());
             self
         }
 
