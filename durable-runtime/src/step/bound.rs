@@ -17,15 +17,15 @@ use crate::error::{AtMostOnceFailedBeforeCompleting, StepTimedOut};
 )]
 pub trait StepResult {
     /// What it yields if it succeeds.
-    type Value: StepValue;
+    type Value;
     /// What it yields if it fails.
-    type Error: StepError;
+    type Error;
 
     /// The result itself.
     fn into_result(self) -> Result<Self::Value, Self::Error>;
 }
 
-impl<T: StepValue, E: StepError> StepResult for Result<T, E> {
+impl<T, E> StepResult for Result<T, E> {
     type Value = T;
     type Error = E;
 
