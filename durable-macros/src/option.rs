@@ -32,10 +32,7 @@ impl Vocabulary {
                     skip(input);
                 }
                 if !input.is_empty() && input.parse::<Token![,]>().is_err() {
-                    diagnostics.at(
-                        input.span(),
-                        "unexpected token after an option: separate options with `,`",
-                    );
+                    diagnostics.at(input.span(), "unexpected token after an option: separate options with `,`");
                     skip(input);
                     input.parse::<Option<Token![,]>>()?;
                 }
@@ -70,10 +67,7 @@ impl Vocabulary {
             ));
         }
         if seen.contains(&text) {
-            return Err(Error::new(
-                name.span(),
-                format!("`{text}` is said twice: remove one of the two"),
-            ));
+            return Err(Error::new(name.span(), format!("`{text}` is said twice: remove one of the two")));
         }
         seen.push(text);
         read(&name, input, diagnostics)
@@ -161,10 +155,7 @@ mod tests {
     use super::*;
     use quote::quote;
 
-    const LIST: Vocabulary = Vocabulary {
-        owner: "`#[example]`",
-        names: &["name", "at_least", "key"],
-    };
+    const LIST: Vocabulary = Vocabulary { owner: "`#[example]`", names: &["name", "at_least", "key"] };
 
     fn read(list: TokenStream) -> (Vec<String>, Vec<String>) {
         let mut diagnostics = Diagnostics::default();
@@ -198,10 +189,7 @@ mod tests {
 
     #[test]
     fn a_value_with_commas_of_its_own_is_one_value() {
-        assert_eq!(
-            read(quote!(key = pair::<A, B>(x, y), at_least)).1,
-            <[String; 0]>::default()
-        );
+        assert_eq!(read(quote!(key = pair::<A, B>(x, y), at_least)).1, <[String; 0]>::default());
     }
 
     #[test]

@@ -28,10 +28,7 @@ impl Extent {
     }
 
     pub(crate) fn at(span: Span) -> Self {
-        Self {
-            first: span,
-            last: span,
-        }
+        Self { first: span, last: span }
     }
 
     /// The span of our tokens that begin the piece.
@@ -113,15 +110,10 @@ mod tests {
     #[test]
     fn the_runtime_is_found_from_the_root_unless_the_tool_says_where() {
         let named = Runtime::new(Some(syn::parse_quote!(crate::durable)));
-        assert_eq!(
-            Runtime::new(None).library_text("serde"),
-            "::durable_runtime::__private::serde"
-        );
+        assert_eq!(Runtime::new(None).library_text("serde"), "::durable_runtime::__private::serde");
         assert_eq!(named.library_text("serde"), "crate::durable::__private::serde");
         assert_eq!(
-            named
-                .call("attempt", Extent::at(Span::call_site()), quote!(cx))
-                .to_string(),
+            named.call("attempt", Extent::at(Span::call_site()), quote!(cx)).to_string(),
             quote!(crate::durable::__private::attempt(cx)).to_string()
         );
     }

@@ -20,10 +20,7 @@ impl Timestamp {
     }
 
     pub(crate) fn after(self, wait: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
-        )
+        Self(self.0.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
     }
 
     pub(crate) fn until(self, later: Self) -> Duration {

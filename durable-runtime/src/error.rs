@@ -49,12 +49,7 @@ pub struct Error {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            code: Cow::Borrowed(code),
-            message: message.into(),
-            source: None,
-        }
+        Self { kind, code: Cow::Borrowed(code), message: message.into(), source: None }
     }
 
     pub(crate) fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
@@ -104,11 +99,7 @@ impl StdError for Error {
 
 impl From<AtMostOnceFailedBeforeCompleting> for Error {
     fn from(in_doubt: AtMostOnceFailedBeforeCompleting) -> Self {
-        Self::new(
-            ErrorKind::AskPerson,
-            "at_most_once_failed_before_completing",
-            in_doubt.to_string(),
-        )
+        Self::new(ErrorKind::AskPerson, "at_most_once_failed_before_completing", in_doubt.to_string())
     }
 }
 
@@ -173,11 +164,7 @@ pub struct StepTimedOut {
 
 impl StepTimedOut {
     pub(crate) fn new(step: String, attempt: u32, limit_ms: u64) -> Self {
-        Self {
-            step,
-            attempt,
-            limit_ms,
-        }
+        Self { step, attempt, limit_ms }
     }
 }
 
@@ -206,10 +193,7 @@ pub struct ToolError {
 impl ToolError {
     /// An error with a text of one's own.
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            sources: Vec::new(),
-        }
+        Self { message: message.into(), sources: Vec::new() }
     }
 
     /// The texts of the errors below this one, outermost first.
@@ -232,10 +216,7 @@ impl<E: StdError> From<E> for ToolError {
             sources.push(source.to_string());
             below = source.source();
         }
-        Self {
-            message: error.to_string(),
-            sources,
-        }
+        Self { message: error.to_string(), sources }
     }
 }
 
@@ -257,9 +238,6 @@ mod tests {
         let error = Error::new(ErrorKind::FixCall, "key_too_large", "too large");
         let json = serde_json::to_string(&error).expect("an error is plain data");
         let read: Error = serde_json::from_str(&json).expect("what was written is read");
-        assert_eq!(
-            (read.kind(), read.code(), read.message()),
-            (error.kind(), error.code(), error.message())
-        );
+        assert_eq!((read.kind(), read.code(), read.message()), (error.kind(), error.code(), error.message()));
     }
 }

@@ -13,6 +13,13 @@ use crate::clock::Timestamp;
 /// Counts the ids that are made within one millisecond.
 static CONTEXT: Mutex<ContextV7> = Mutex::new(ContextV7::new());
 
+/// A new version 7 UUID whose time part is `now`.
+pub(crate) fn new_uuid7(now: Timestamp) -> Uuid {
+    let seconds = now.as_millis() / 1000;
+    let nanos = u32::try_from(now.as_millis() % 1000).expect("below 1000") * 1_000_000;
+    Uuid::new_v7(uuid::Timestamp::from_unix(&*CONTEXT.lock(), seconds, nanos))
+}
+
 /// The id of an invocation: a `UUIDv7` (RFC 9562, section 5.7), so that ids sort by the time of admission.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -21,13 +28,7 @@ pub struct InvocationId(Uuid);
 impl InvocationId {
     /// Makes a new id whose time part is `now`; of two that are made at one time the later is larger.
     pub(crate) fn new(now: Timestamp) -> Self {
-        let seconds = now.as_millis() / 1000;
-        let nanos = u32::try_from(now.as_millis() % 1000).expect("below 1000") * 1_000_000;
-        Self(Uuid::new_v7(uuid::Timestamp::from_unix(
-            &*CONTEXT.lock(),
-            seconds,
-            nanos,
-        )))
+        Self(new_uuid7(now))
     }
 
     pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {

@@ -55,13 +55,7 @@ impl LocalCall {
     pub(crate) fn new(engine: Arc<Engine>, tool: String, arguments: Value) -> Self {
         Self {
             engine: Engines(engine),
-            call: Call {
-                tool,
-                arguments,
-                principal: String::new(),
-                origin: "local",
-                idempotency_key: None,
-            },
+            call: Call { tool, arguments, principal: String::new(), origin: "local", idempotency_key: None },
         }
     }
 
@@ -72,26 +66,15 @@ impl LocalCall {
     }
 
     async fn make(self) -> Result<LocalResult, Error> {
-        let Self {
-            engine: Engines(engine),
-            call,
-        } = self;
+        let Self { engine: Engines(engine), call } = self;
         let refused = |mistake: crate::tool::ArgumentError| {
-            Error::new(
-                ErrorKind::FixCall,
-                "invalid_arguments",
-                format!("the arguments do not fit: {mistake}"),
-            )
+            Error::new(ErrorKind::FixCall, "invalid_arguments", format!("the arguments do not fit: {mistake}"))
         };
         if let Some(tool) = engine.tools().get(&call.tool)
             && tool.definition.read_only
         {
             let body = tool.prepare(call.arguments).map_err(refused)?;
-            return Ok(LocalResult {
-                invocation: None,
-                is_replayed: false,
-                result: result(&engine.read(body).await?),
-            });
+            return Ok(LocalResult { invocation: None, is_replayed: false, result: result(&engine.read(body).await?) });
         }
         let submitted = engine.submit(call).await.map_err(|refusal| match refusal {
             Refusal::Arguments(mistake) => refused(mistake),
@@ -99,11 +82,7 @@ impl LocalCall {
         })?;
         let (id, is_replayed) = (submitted.id, submitted.is_replayed());
         let ended = submitted.answer().await.into_ended(id)?;
-        Ok(LocalResult {
-            invocation: Some(id),
-            is_replayed,
-            result: result(&ended.conclusion),
-        })
+        Ok(LocalResult { invocation: Some(id), is_replayed, result: result(&ended.conclusion) })
     }
 }
 
@@ -120,9 +99,6 @@ fn result(conclusion: &Conclusion) -> Result<Value, ToolFailure> {
     let read = |json: &str| serde_json::from_str(json).unwrap_or(Value::Null);
     match conclusion {
         Conclusion::Succeeded { value } => Ok(read(value)),
-        Conclusion::Failed { message, error } => Err(ToolFailure {
-            message: message.clone(),
-            error: read(error),
-        }),
+        Conclusion::Failed { message, error } => Err(ToolFailure { message: message.clone(), error: read(error) }),
     }
 }

@@ -6,8 +6,10 @@ pub use schemars;
 pub use serde;
 pub use serde_json;
 
-pub use crate::context::{DurableFuture, durable};
+pub use crate::context::{Join, Race, TryJoin, branch, enter};
+pub use crate::operation::{DurableFuture, Operation, durable, operation};
 pub use crate::step::{
-    AtLeast, AtMost, AttemptEnd, Never, Next, StepContext, at_least, at_most, attempt, infallible, never,
+    AtLeast, AtMost, AttemptEnd, InDoubtError, Never, Next, StepContext, StepError, StepKey, StepResult, StepValue,
+    TimedOutError, at_least, at_most, attempt, infallible, never,
 };
 pub use crate::tool::{ArgumentError, Body, Tool, ToolDefinition, ToolReturn, decode_arguments};

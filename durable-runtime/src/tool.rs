@@ -43,13 +43,8 @@ where
 
     fn conclude(self) -> Result<Conclude, serde_json::Error> {
         Ok(Conclude(match self {
-            Ok(value) => Conclusion::Succeeded {
-                value: serde_json::to_string(&value)?,
-            },
-            Err(error) => Conclusion::Failed {
-                message: error.to_string(),
-                error: serde_json::to_string(&error)?,
-            },
+            Ok(value) => Conclusion::Succeeded { value: serde_json::to_string(&value)? },
+            Err(error) => Conclusion::Failed { message: error.to_string(), error: serde_json::to_string(&error)? },
         }))
     }
 }
@@ -63,20 +58,13 @@ pub struct ArgumentError {
 
 impl ArgumentError {
     pub(crate) fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            message: message.into(),
-        }
+        Self { path: path.into(), message: message.into() }
     }
 }
 
 impl fmt::Display for ArgumentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() {
-            f.write_str(&self.message)
-        } else {
-            write!(f, "`{}`: {}", self.path, self.message)
-        }
+        if self.path.is_empty() { f.write_str(&self.message) } else { write!(f, "`{}`: {}", self.path, self.message) }
     }
 }
 
@@ -201,9 +189,7 @@ impl ToolDefinition {
 }
 
 fn schema<T: JsonSchema>() -> Value {
-    let mut schema = schemars::generate::SchemaSettings::draft2020_12()
-        .into_generator()
-        .into_root_schema_for::<T>();
+    let mut schema = schemars::generate::SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>();
     // The title would be the name of a Rust type, which says nothing to a client.
     schema.remove("title");
     schema.to_value()
@@ -219,10 +205,7 @@ impl RegisteredTool {
     /// Reads the arguments of one call. The author's types take part in that, and may panic.
     pub(crate) fn prepare(&self, arguments: Value) -> Result<Body, ArgumentError> {
         catch_unwind(AssertUnwindSafe(|| self.tool.prepare(arguments))).unwrap_or_else(|_| {
-            Err(ArgumentError::new(
-                "",
-                "reading the arguments panicked; the server's log says where",
-            ))
+            Err(ArgumentError::new("", "reading the arguments panicked; the server's log says where"))
         })
     }
 }
@@ -239,9 +222,7 @@ impl Registry {
         for tool in tools {
             let definition = tool.definition();
             let name = definition.name;
-            let earlier = registry
-                .tools
-                .insert(name, Arc::new(RegisteredTool { tool, definition }));
+            let earlier = registry.tools.insert(name, Arc::new(RegisteredTool { tool, definition }));
             if earlier.is_some() {
                 return Err(Error::new(
                     ErrorKind::FixProgram,

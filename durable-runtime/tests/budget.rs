@@ -1,8 +1,5 @@
 //! The budgets of commits, counted.
-#![allow(
-    clippy::unused_async,
-    reason = "a step is an async function, whether it waits or not"
-)]
+#![allow(clippy::unused_async, reason = "a step is an async function, whether it waits or not")]
 
 mod support;
 
@@ -141,15 +138,10 @@ async fn each_table_write_in_a_body_costs_at_most_one_commit() {
 #[tokio::test]
 async fn calls_at_once_share_their_commits() {
     const CALLS: u64 = 64;
-    let server = server_on(SlowDisk::default())
-        .tool(five_at_least)
-        .open()
-        .await
-        .expect("a server");
+    let server = server_on(SlowDisk::default()).tool(five_at_least).open().await.expect("a server");
     let before = server.commit_counts();
-    let calls: Vec<_> = (0..CALLS)
-        .map(|_| tokio::spawn(server.call("five_at_least", json!({})).into_future()))
-        .collect();
+    let calls: Vec<_> =
+        (0..CALLS).map(|_| tokio::spawn(server.call("five_at_least", json!({})).into_future())).collect();
     for call in calls {
         let answer = call.await.expect("no panic").expect("an answer");
         assert_eq!(answer.result.expect("a value"), json!(5));

@@ -4,49 +4,14 @@
 
 mod support;
 
+use std::time::Duration;
+
 use durable_runtime::prelude::*;
-use durable_runtime::store::{GroupCommit, MemoryBackend};
-use durable_runtime::{ErrorKind, ServerBuilder};
+use durable_runtime::store::MemoryBackend;
+use durable_runtime::{ErrorKind, Limits};
 use serde_json::json;
-use tokio::runtime::Runtime;
 
-use self::support::{effect, effects, server_on};
-
-/// A server process that can be killed: everything that runs in it is dropped where it stands.
-struct Process {
-    runtime: Runtime,
-    server: Server,
-}
-
-impl Process {
-    fn start(builder: ServerBuilder) -> Self {
-        let runtime = Runtime::new().expect("a runtime");
-        let server = runtime.block_on(builder.open()).expect("a server");
-        Self { runtime, server }
-    }
-
-    /// Makes a call that nobody waits for.
-    fn call(&self, tool: &str, arguments: serde_json::Value) {
-        let call = self.server.call(tool, arguments).idempotency_key("k");
-        drop(self.runtime.spawn(call.into_future()));
-    }
-
-    /// Waits until the store has made this many commits since it was opened.
-    fn wait_for_commits(&self, groups: u64) {
-        while self.server.commit_counts().groups < groups {
-            std::thread::yield_now();
-        }
-    }
-
-    fn kill(self) {
-        self.runtime.shutdown_background();
-    }
-}
-
-/// The machine's clock, on which an hour is long.
-fn slow_server(rows: &MemoryBackend) -> ServerBuilder {
-    Server::builder("test", "0").custom_store(GroupCommit::new(rows.clone()).expect("a thread"))
-}
+use self::support::{Process, effect, effects, server_on, slow_server};
 
 async fn fail_once(cx: &StepContext, run: &str) -> Result<u32, ToolError> {
     effect(run, cx);
@@ -75,30 +40,64 @@ async fn never_ready(cx: &DurableContext, run: String) -> Result<u32, ToolError>
 
 #[test]
 fn a_call_that_only_waits_is_not_parked_however_often_the_server_is_killed() {
-    let rows = MemoryBackend::default();
-    let first = Process::start(slow_server(&rows).tool(waits));
-    first.call("waits", json!({ "run": "waits" }));
-    // The opening, the admission, and the failure.
-    first.wait_for_commits(3);
-    first.kill();
-    for _ in 0..12 {
-        let process = Process::start(slow_server(&rows).tool(waits));
-        // The opening counts the unclean end; the wait, when it is reached, takes it back.
-        process.wait_for_commits(2);
-        process.kill();
+    // The wait is long, so that the invocation is taken out of memory, and then it is not.
+    for (run, evict_after, commits_of_a_start) in [("evicted", 1, 1), ("kept in memory", 7200, 2)] {
+        let rows = MemoryBackend::default();
+        let mut limits = Limits::default();
+        limits.evict_after = Duration::from_secs(evict_after);
+        let server = || slow_server(&rows).limits(limits.clone()).tool(waits);
+        let first = Process::start(server());
+        first.begin("waits", json!({ "run": run }));
+        // The opening, the admission, and the failure.
+        first.wait_for_commits(3);
+        first.kill();
+        for _ in 0..12 {
+            let process = Process::start(server());
+            // The opening counts the unclean end; in memory the wait, when it is reached, takes it back.
+            process.wait_for_commits(commits_of_a_start);
+            process.kill();
+        }
+        let last = Process::start(server_on(rows.clone()).tool(waits));
+        let call = last.server.call("waits", json!({ "run": run })).idempotency_key("k");
+        let answer = last.runtime.block_on(call.into_future()).expect("an answer");
+        assert_eq!(answer.result, Ok(json!(2)), "{run}");
+        assert_eq!(effects(run), ["fail_once 1", "fail_once 2"], "{run}");
     }
+}
+
+#[test]
+fn a_long_wait_takes_no_place_in_memory_and_ends_by_itself() {
+    let rows = MemoryBackend::default();
+    let mut limits = Limits::default();
+    limits.running = 1;
+    let first = Process::start(slow_server(&rows).limits(limits).tool(waits));
+    for run in ["one", "two", "three"] {
+        // There is one place, so each call gets in only when the one before has left its place.
+        let deferred = loop {
+            let call = first.server.call("waits", json!({ "run": run })).idempotency_key(run).into_future();
+            let called = first.runtime.block_on(async { tokio::time::timeout(Duration::from_millis(50), call).await });
+            match called {
+                Ok(Err(error)) if error.code() == "busy" => {}
+                called => break called,
+            }
+        };
+        assert!(deferred.is_err(), "the caller is gone before the wait ends: {deferred:?}");
+    }
+    first.kill();
     let last = Process::start(server_on(rows).tool(waits));
-    let call = last.server.call("waits", json!({ "run": "waits" })).idempotency_key("k");
-    let answer = last.runtime.block_on(call.into_future()).expect("an answer");
-    assert_eq!(answer.result, Ok(json!(2)));
-    assert_eq!(effects("waits"), ["fail_once 1", "fail_once 2"]);
+    for run in ["one", "two", "three"] {
+        while effects(run) != ["fail_once 1", "fail_once 2"] {
+            std::thread::yield_now();
+        }
+    }
+    last.kill();
 }
 
 #[test]
 fn a_call_whose_process_dies_ten_times_while_it_runs_is_parked() {
     let rows = MemoryBackend::default();
     let first = Process::start(slow_server(&rows).tool(never_ready));
-    first.call("never_ready", json!({ "run": "never ready" }));
+    first.begin("never_ready", json!({ "run": "never ready" }));
     let mut runs = 0;
     let mut process = first;
     loop {
@@ -123,7 +122,7 @@ fn a_call_whose_process_dies_ten_times_while_it_runs_is_parked() {
 fn a_call_of_a_tool_that_is_gone_waits_for_a_build_that_has_it() {
     let rows = MemoryBackend::default();
     let first = Process::start(slow_server(&rows).tool(waits));
-    first.call("waits", json!({ "run": "gone" }));
+    first.begin("waits", json!({ "run": "gone" }));
     first.wait_for_commits(3);
     first.kill();
     Process::start(slow_server(&rows).tool(never_ready)).kill();

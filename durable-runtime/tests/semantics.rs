@@ -1,8 +1,5 @@
 //! What steps and invocations promise, within one process.
-#![allow(
-    clippy::unused_async,
-    reason = "a step is an async function, whether it waits or not"
-)]
+#![allow(clippy::unused_async, reason = "a step is an async function, whether it waits or not")]
 
 mod support;
 
@@ -78,17 +75,8 @@ async fn at_most_plain(cx: &DurableContext, run: String, failures: Vec<String>) 
 }
 
 async fn outcome_of(tool: &str, run: &str, failures: &[&str]) -> (Result<serde_json::Value, String>, Vec<String>) {
-    let server = server()
-        .tool(at_least)
-        .tool(at_most)
-        .tool(at_most_plain)
-        .open()
-        .await
-        .expect("a server");
-    let answer = server
-        .call(tool, json!({ "run": run, "failures": failures }))
-        .await
-        .expect("an answer");
+    let server = server().tool(at_least).tool(at_most).tool(at_most_plain).open().await.expect("a server");
+    let answer = server.call(tool, json!({ "run": run, "failures": failures })).await.expect("an answer");
     (answer.result.map_err(|error| error.message), effects(run))
 }
 
@@ -129,10 +117,7 @@ async fn an_at_most_once_step_is_tried_again_only_after_a_named_error() {
 async fn an_at_most_once_attempt_that_times_out_is_in_doubt_and_not_made_again() {
     let (result, effects) = outcome_of("at_most", "doubtful", &["hang"]).await;
     let error = result.expect_err("in doubt");
-    assert!(
-        error.starts_with("in doubt: attempt 1 of the at-most-once step `charge`"),
-        "{error}"
-    );
+    assert!(error.starts_with("in doubt: attempt 1 of the at-most-once step `charge`"), "{error}");
     assert_eq!(effects.len(), 1);
 }
 
@@ -144,11 +129,7 @@ async fn keys(cx: &DurableContext) -> Result<Vec<String>, ToolError> {
         #[once(at_least, key = round, retry(attempts = 2), name = "key")]
         let key = async {
             let key = cx.idempotency_key().to_string();
-            if cx.attempt() == 1 {
-                Err(ToolError::new(key))
-            } else {
-                Ok(key)
-            }
+            if cx.attempt() == 1 { Err(ToolError::new(key)) } else { Ok(key) }
         }
         .await?;
         keys.push(key);
@@ -257,20 +238,9 @@ async fn parked_reason(tool: &str, arguments: serde_json::Value) -> String {
         .open()
         .await
         .expect("a server");
-    let error = server
-        .call(tool, arguments.clone())
-        .idempotency_key("k")
-        .await
-        .expect_err("parked");
-    assert_eq!(
-        (error.code(), error.kind()),
-        ("invocation_parked", ErrorKind::AskPerson)
-    );
-    let again = server
-        .call(tool, arguments)
-        .idempotency_key("k")
-        .await
-        .expect_err("still parked");
+    let error = server.call(tool, arguments.clone()).idempotency_key("k").await.expect_err("parked");
+    assert_eq!((error.code(), error.kind()), ("invocation_parked", ErrorKind::AskPerson));
+    let again = server.call(tool, arguments).idempotency_key("k").await.expect_err("still parked");
     assert_eq!(again.message(), error.message());
     error.message().to_owned()
 }
@@ -278,24 +248,15 @@ async fn parked_reason(tool: &str, arguments: serde_json::Value) -> String {
 #[tokio::test]
 async fn what_cannot_go_on_is_parked_and_says_why() {
     let reason = parked_reason("twice", json!({ "run": "twice" })).await;
-    assert!(
-        reason.contains("(duplicate_step): the step `charge[a]` was reached twice"),
-        "{reason}"
-    );
+    assert!(reason.contains("(duplicate_step): the step `charge[a]` was reached twice"), "{reason}");
     assert_eq!(effects("twice"), ["charge 1"]);
 
     let reason = parked_reason("unrecordable", json!({ "run": "unrecordable" })).await;
-    assert!(
-        reason.contains("the outcome of the step `map` cannot be recorded"),
-        "{reason}"
-    );
+    assert!(reason.contains("the outcome of the step `map` cannot be recorded"), "{reason}");
     assert_eq!(effects("unrecordable").len(), 1);
 
     let reason = parked_reason("large", json!({ "run": "large", "bytes": 1000 })).await;
-    assert!(
-        reason.contains("it has 1002 bytes as JSON, and 1000 is the most"),
-        "{reason}"
-    );
+    assert!(reason.contains("it has 1002 bytes as JSON, and 1000 is the most"), "{reason}");
     assert_eq!(effects("large").len(), 1);
 
     let reason = parked_reason("large_result", json!({ "bytes": 1000 })).await;
@@ -339,10 +300,7 @@ async fn panics_for_a_while(cx: &DurableContext, run: String) -> Result<u32, Cha
 #[tokio::test]
 async fn a_body_that_panicked_goes_on_from_where_it_was() {
     let server = server().tool(panics_for_a_while).open().await.expect("a server");
-    let answer = server
-        .call("panics_for_a_while", json!({ "run": "panics" }))
-        .await
-        .expect("an answer");
+    let answer = server.call("panics_for_a_while", json!({ "run": "panics" })).await.expect("an answer");
     assert_eq!(answer.result, Ok(json!(7)));
     // The outcome of the second step was seen by the body that panicked, and was not yet durable then: it ran again.
     assert_eq!(effects("panics").iter().filter(|line| *line == "charge 1").count(), 1);
@@ -352,9 +310,7 @@ async fn a_body_that_panicked_goes_on_from_where_it_was() {
 async fn a_key_used_again_gives_the_same_invocation_and_other_arguments_are_refused() {
     let server = server().tool(at_most_plain).open().await.expect("a server");
     let call = |failures: &[&str]| {
-        server
-            .call("at_most_plain", json!({ "run": "keyed", "failures": failures }))
-            .idempotency_key("order 7")
+        server.call("at_most_plain", json!({ "run": "keyed", "failures": failures })).idempotency_key("order 7")
     };
     let first = call(&[]).await.expect("an answer");
     let second = call(&[]).await.expect("an answer");
@@ -395,17 +351,11 @@ async fn bad_calls_are_refused_before_admission() {
         (json!({ "run": "x", "failures": [], "more": 1 }), "invalid_arguments"),
         (json!({ "run": "x".repeat(100), "failures": [] }), "arguments_too_large"),
     ] {
-        assert_eq!(
-            server.call("at_least", arguments).await.expect_err("refused").code(),
-            code
-        );
+        assert_eq!(server.call("at_least", arguments).await.expect_err("refused").code(), code);
     }
     let unknown = server.call("at_last", json!({})).await.expect_err("refused");
     assert_eq!(unknown.code(), "unknown_tool");
-    let empty = server
-        .call("at_least", json!({ "run": "x", "failures": [] }))
-        .idempotency_key("")
-        .await;
+    let empty = server.call("at_least", json!({ "run": "x", "failures": [] })).idempotency_key("").await;
     assert_eq!(empty.expect_err("refused").code(), "idempotency_key_invalid");
     assert_eq!(server.commit_counts(), before);
 }
@@ -427,11 +377,7 @@ async fn more_calls_than_the_server_takes_are_told_to_come_again() {
     while server.commit_counts() == before {
         tokio::task::yield_now().await;
     }
-    let busy = server
-        .call("hangs", json!({}))
-        .idempotency_key("other")
-        .await
-        .expect_err("busy");
+    let busy = server.call("hangs", json!({})).idempotency_key("other").await.expect_err("busy");
     assert_eq!((busy.code(), busy.kind()), ("busy", ErrorKind::Retry));
     server.shutdown().await;
     let deferred = first.await.expect("no panic").expect_err("the server stopped");
@@ -449,25 +395,14 @@ async fn hangs(cx: &DurableContext) -> Result<u32, ToolError> {
 #[tokio::test]
 async fn a_store_that_fails_is_no_value_and_the_call_goes_on_when_it_is_back() {
     let backend = FaultyBackend::default();
-    let server = server_on(backend.clone())
-        .tool(breaks_the_store)
-        .open()
-        .await
-        .expect("a server");
+    let server = server_on(backend.clone()).tool(breaks_the_store).open().await.expect("a server");
     *BREAKS.lock().expect("a lock") = Some(Arc::clone(&backend.fails));
     let arguments = json!({ "run": "broken" });
     let call = server.call("breaks_the_store", arguments.clone()).idempotency_key("k");
     let deferred = call.await.expect_err("the store failed");
-    assert_eq!(
-        (deferred.kind(), deferred.code()),
-        (ErrorKind::Retry, "invocation_deferred")
-    );
+    assert_eq!((deferred.kind(), deferred.code()), (ErrorKind::Retry, "invocation_deferred"));
     backend.fails.store(false, Ordering::SeqCst);
-    let answer = server
-        .call("breaks_the_store", arguments)
-        .idempotency_key("k")
-        .await
-        .expect("an answer");
+    let answer = server.call("breaks_the_store", arguments).idempotency_key("k").await.expect("an answer");
     assert_eq!(answer.result, Ok(json!("done")));
     assert_eq!(effects("broken").iter().filter(|line| *line == "first 1").count(), 1);
 }

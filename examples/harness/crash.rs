@@ -62,16 +62,7 @@ async fn show(programs: &Programs, setting: &Setting) -> anyhow::Result<()> {
     say("a client makes a call, under an idempotency key");
     println!("> {TOOL} {arguments}\n  key {key}");
     let mut caller = Command::new(programs.path("steps-client")?)
-        .args([
-            &url,
-            "--protocol",
-            setting.protocol_name(),
-            "--call",
-            TOOL,
-            "--key",
-            &key,
-            "--arguments",
-        ])
+        .args([&url, "--protocol", setting.protocol_name(), "--call", TOOL, "--key", &key, "--arguments"])
         .arg(arguments.to_string())
         .stdin(Stdio::null())
         .kill_on_drop(true)
@@ -127,20 +118,14 @@ async fn wait_for_profile(url: &str, setting: &Setting) -> anyhow::Result<()> {
     let client = Client::connect(url, setting.protocol).await?;
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let found = client
-            .request("get_profile", &json!({ "profile_id": PROFILE }), None)
-            .await?;
+        let found = client.request("get_profile", &json!({ "profile_id": PROFILE }), None).await?;
         let found = structured_content("get_profile", &found)?;
         if found["status"] == "success" {
             say("its outcome is recorded: the profile is in its table, and the body has come to its end");
             println!("{}", found["profile"]);
             break;
         }
-        ensure!(
-            Instant::now() < deadline,
-            "the profile is not there after {} s",
-            PATIENCE.as_secs()
-        );
+        ensure!(Instant::now() < deadline, "the profile is not there after {} s", PATIENCE.as_secs());
         sleep(Duration::from_millis(50)).await;
     }
     client.close().await;
@@ -173,17 +158,10 @@ async fn call_again(url: &str, setting: &Setting, arguments: &Value, key: &str) 
         println!("  _meta {}", Value::Object(meta.0.clone()));
     }
     println!();
-    ensure!(
-        answer["status"] == "success",
-        "the call should have succeeded, but gave {answer}"
-    );
+    ensure!(answer["status"] == "success", "the call should have succeeded, but gave {answer}");
     let user = json!({ "username": arguments["username"], "email": arguments["email"] });
     client
-        .expect(
-            "get_user",
-            &json!({ "user_id": answer["user_id"] }),
-            &json!({ "status": "success", "user": user }),
-        )
+        .expect("get_user", &json!({ "user_id": answer["user_id"] }), &json!({ "status": "success", "user": user }))
         .await?;
     let profile = json!({ "user_id": answer["user_id"], "bio": arguments["bio"], "avatar_url": "" });
     client
@@ -210,14 +188,9 @@ fn check(effects: &EffectsFile, first: &Effect, answer: &Value) -> anyhow::Resul
     ensure!(times(FIRST) == 1, "the first step ran {} times", times(FIRST));
     ensure!(times(SECOND) == 1, "the second step ran {} times", times(SECOND));
     ensure!(lines.len() == 2, "something else ran too");
-    let stranger = lines
-        .iter()
-        .find(|effect| effect.tool != TOOL || effect.invocation != first.invocation);
+    let stranger = lines.iter().find(|effect| effect.tool != TOOL || effect.invocation != first.invocation);
     ensure!(stranger.is_none(), "an effect of another invocation: {stranger:?}");
-    ensure!(
-        answer["profile_id"] == PROFILE,
-        "the result names another profile than `{PROFILE}`: {answer}"
-    );
+    ensure!(answer["profile_id"] == PROFILE, "the result names another profile than `{PROFILE}`: {answer}");
     Ok(())
 }
 

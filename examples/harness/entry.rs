@@ -51,10 +51,7 @@ impl Entry {
 
     /// Names the examples, each of which is a server and a client.
     pub(crate) fn examples() -> impl Iterator<Item = &'static str> {
-        ENTRIES
-            .iter()
-            .filter(|entry| matches!(entry.kind, Kind::Example))
-            .map(|entry| entry.name)
+        ENTRIES.iter().filter(|entry| matches!(entry.kind, Kind::Example)).map(|entry| entry.name)
     }
 
     /// Runs it, from a first line on the screen until its server has stopped.

@@ -20,11 +20,7 @@ mod programs;
 mod run;
 
 #[derive(Debug, Parser)]
-#[command(
-    name = "harness",
-    about = "Runs the examples; without an entry it shows a menu",
-    version
-)]
+#[command(name = "harness", about = "Runs the examples; without an entry it shows a menu", version)]
 struct Flags {
     /// What to run, without questions
     #[arg(value_parser = PossibleValuesParser::new(ENTRIES.iter().map(|entry| entry.name).chain(["all"])))]
@@ -46,11 +42,7 @@ struct Flags {
 #[tokio::main]
 async fn main() -> ExitCode {
     let flags = Flags::parse();
-    let setting = Setting {
-        listen: flags.listen,
-        directory: flags.directory,
-        protocol: flags.protocol,
-    };
+    let setting = Setting { listen: flags.listen, directory: flags.directory, protocol: flags.protocol };
     let ended = match Interrupts::listen() {
         Ok(mut interrupts) => start(flags.entry.as_deref(), setting, &mut interrupts).await,
         Err(error) => Err(error),

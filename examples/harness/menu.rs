@@ -55,10 +55,7 @@ fn print_entries() -> anyhow::Result<()> {
 
 /// Finds an entry by its number or its name.
 fn chosen(answer: &str) -> Option<&'static Entry> {
-    let by_number = answer
-        .parse::<usize>()
-        .ok()
-        .and_then(|number| ENTRIES.get(number.checked_sub(1)?));
+    let by_number = answer.parse::<usize>().ok().and_then(|number| ENTRIES.get(number.checked_sub(1)?));
     by_number.or_else(|| Entry::named(answer))
 }
 

@@ -54,11 +54,7 @@ impl Programs {
             .wait_with_output()
             .await
             .context("cannot wait for cargo")?;
-        ensure!(
-            output.status.success(),
-            "the examples cannot be built: cargo ended with {}",
-            output.status
-        );
+        ensure!(output.status.success(), "the examples cannot be built: cargo ended with {}", output.status);
         let by_name = output
             .stdout
             .split(|byte| *byte == b'\n')
@@ -71,8 +67,7 @@ impl Programs {
     /// Gives the path of a binary.
     pub(crate) fn path(&self, name: &str) -> anyhow::Result<&Path> {
         let path = self.by_name.get(name);
-        path.map(PathBuf::as_path)
-            .with_context(|| format!("cargo has built no binary `{name}`"))
+        path.map(PathBuf::as_path).with_context(|| format!("cargo has built no binary `{name}`"))
     }
 }
 

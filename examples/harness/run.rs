@@ -74,9 +74,7 @@ impl Setting {
             return Ok(Directory::Kept(path.clone()));
         }
         let directory = tempfile::Builder::new().prefix("durable-examples-").tempdir();
-        directory
-            .map(Directory::Temporary)
-            .context("cannot create a temporary directory")
+        directory.map(Directory::Temporary).context("cannot create a temporary directory")
     }
 }
 
@@ -89,9 +87,7 @@ pub(crate) async fn example(
 ) -> anyhow::Result<Ended> {
     let directory = setting.directory()?;
     let mut command = Command::new(programs.path(name)?);
-    command
-        .args(["--listen", &setting.listen, "--store"])
-        .arg(directory.path().join(format!("{name}.redb")));
+    command.args(["--listen", &setting.listen, "--store"]).arg(directory.path().join(format!("{name}.redb")));
     let server = tokio::select! {
         server = RunningServer::start(&mut command) => server?,
         interrupt = interrupts.next() => return Ok(Ended::Interrupted(interrupt)),
@@ -123,7 +119,5 @@ async fn run_client(program: &Path, url: &str, setting: &Setting) -> anyhow::Res
         return Ok(Ended::AsExpected);
     }
     println!("\nthe client ended with {status}");
-    Ok(Ended::With(
-        status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1),
-    ))
+    Ok(Ended::With(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }

@@ -22,17 +22,10 @@ async fn run(flags: &ClientFlags) -> anyhow::Result<()> {
         client.close().await;
         return Ok(());
     }
-    client
-        .expect_tools(&["process_payment", "get_payment", "fetch_exchange_rate"])
-        .await?;
+    client.expect_tools(&["process_payment", "get_payment", "fetch_exchange_rate"]).await?;
 
     println!("A payment is made, and its record is kept in the same commit.");
-    pay(
-        &client,
-        &json!({ "amount": 99.99, "currency": "USD", "description": "Two books" }),
-        "Two books",
-    )
-    .await?;
+    pay(&client, &json!({ "amount": 99.99, "currency": "USD", "description": "Two books" }), "Two books").await?;
     pay(&client, &json!({ "amount": 49.99 }), "").await?;
 
     println!("The service is not reached at first; that is worth another attempt.");
@@ -40,12 +33,7 @@ async fn run(flags: &ClientFlags) -> anyhow::Result<()> {
 
     println!("Errors that another attempt would not mend are final.");
     refused(&client, &json!({ "amount": 999_999.99 }), "InsufficientFundsError").await?;
-    refused(
-        &client,
-        &json!({ "amount": 50.0, "currency": "XYZ" }),
-        "PaymentRejectedError",
-    )
-    .await?;
+    refused(&client, &json!({ "amount": 50.0, "currency": "XYZ" }), "PaymentRejectedError").await?;
 
     println!("A payment that was never made has no record.");
     client
@@ -64,16 +52,8 @@ async fn run(flags: &ClientFlags) -> anyhow::Result<()> {
             &json!({ "status": "success", "data": { "from": "EUR", "to": "USD", "rate": 1.08 } }),
         )
         .await?;
-    let unknown = client
-        .call(
-            "fetch_exchange_rate",
-            &json!({ "from_currency": "EUR", "to_currency": "XYZ" }),
-        )
-        .await?;
-    anyhow::ensure!(
-        unknown["status"] == "error",
-        "there is no rate from EUR to XYZ, but got {unknown}"
-    );
+    let unknown = client.call("fetch_exchange_rate", &json!({ "from_currency": "EUR", "to_currency": "XYZ" })).await?;
+    anyhow::ensure!(unknown["status"] == "error", "there is no rate from EUR to XYZ, but got {unknown}");
 
     client.close().await;
     println!("All as expected.");
@@ -109,9 +89,6 @@ async fn refused(client: &Client, arguments: &Value, error_type: &str) -> anyhow
     let answer = client.call("process_payment", arguments).await?;
     let message = &answer["message"];
     let expected = json!({ "status": "error", "error_type": error_type, "message": message, "retryable": false });
-    anyhow::ensure!(
-        message.is_string() && answer == expected,
-        "expected {expected}, but got {answer}"
-    );
+    anyhow::ensure!(message.is_string() && answer == expected, "expected {expected}, but got {answer}");
     Ok(())
 }

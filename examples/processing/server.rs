@@ -61,11 +61,7 @@ async fn process_payment(
     #[arg(default = "")]
     description: String,
 ) -> Result<Processed, ToolError> {
-    let charge = Charge {
-        amount,
-        currency,
-        description,
-    };
+    let charge = Charge { amount, currency, description };
 
     #[once(at_most, retry(attempts = 3, initial = "200ms"), retry_on(PaymentError::Network(_)))]
     let paid = pay(cx, &charge).await;
@@ -80,14 +76,8 @@ async fn process_payment(
 #[serde(tag = "status", rename_all = "snake_case")]
 #[schemars(extend("type" = "object"))]
 enum Processed {
-    Success {
-        payment: Receipt,
-    },
-    Error {
-        error_type: String,
-        message: String,
-        retryable: bool,
-    },
+    Success { payment: Receipt },
+    Error { error_type: String, message: String, retryable: bool },
 }
 
 impl From<PaymentError> for Processed {
@@ -103,11 +93,7 @@ impl From<PaymentError> for Processed {
             }
         };
         let retryable = matches!(error, PaymentError::Network(_));
-        Self::Error {
-            error_type: error_type.to_owned(),
-            message,
-            retryable,
-        }
+        Self::Error { error_type: error_type.to_owned(), message, retryable }
     }
 }
 
@@ -142,9 +128,7 @@ async fn get_payment(
 ) -> Result<FoundPayment, ToolError> {
     Ok(match PAYMENTS.get(cx, &transaction_id).await? {
         Some(payment) => FoundPayment::Success { payment },
-        None => FoundPayment::Error {
-            message: "Payment not found".to_owned(),
-        },
+        None => FoundPayment::Error { message: "Payment not found".to_owned() },
     })
 }
 
@@ -170,13 +154,7 @@ async fn fetch_exchange_rate(
     let rate = fetch_rate(cx, &from_currency, &to_currency).await?;
 
     Ok(match rate {
-        Some(rate) => Fetched::Success {
-            data: ExchangeRate {
-                from: from_currency,
-                to: to_currency,
-                rate,
-            },
-        },
+        Some(rate) => Fetched::Success { data: ExchangeRate { from: from_currency, to: to_currency, rate } },
         None => Fetched::Error {
             error_type: "UnknownCurrencyError".to_owned(),
             message: format!("No exchange rate from {from_currency} to {to_currency}"),
@@ -189,14 +167,8 @@ async fn fetch_exchange_rate(
 #[serde(tag = "status", rename_all = "snake_case")]
 #[schemars(extend("type" = "object"))]
 enum Fetched {
-    Success {
-        data: ExchangeRate,
-    },
-    Error {
-        error_type: String,
-        message: String,
-        retryable: bool,
-    },
+    Success { data: ExchangeRate },
+    Error { error_type: String, message: String, retryable: bool },
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -211,11 +183,7 @@ async fn fetch_rate(cx: &StepContext, from: &str, to: &str) -> Result<Option<f64
 }
 
 #[derive(Debug, Parser)]
-#[command(
-    name = "processing",
-    about = "Serves the example `processing`: payments made at most once",
-    version
-)]
+#[command(name = "processing", about = "Serves the example `processing`: payments made at most once", version)]
 struct Flags {
     #[command(flatten)]
     server: ServerFlags,
@@ -234,9 +202,7 @@ async fn main() -> ExitCode {
 async fn run(flags: &Flags) -> anyhow::Result<()> {
     server::prepare(&flags.server)?;
     let service = PaymentService::new(flags.payment_url.as_deref())?;
-    SERVICE
-        .set(service)
-        .map_err(|_| anyhow!("the payment service is set already"))?;
+    SERVICE.set(service).map_err(|_| anyhow!("the payment service is set already"))?;
     let processing = Server::builder("processing", env!("CARGO_PKG_VERSION"))
         .store(flags.server.store_of("processing"))
         .instructions("Makes payments at most once, looks them up, and tells exchange rates.")

@@ -59,10 +59,7 @@ impl PaymentService {
         match self {
             Self::Simulated => simulate(charge, cx.attempt(), key),
             Self::Remote { client, url } => {
-                let request = client
-                    .post(url.clone())
-                    .header("Idempotency-Key", key.to_string())
-                    .json(charge);
+                let request = client.post(url.clone()).header("Idempotency-Key", key.to_string()).json(charge);
                 let response = request.send().await.map_err(|error| network(&error))?;
                 let status = response.status();
                 let body = response.text().await.map_err(|error| network(&error))?;
@@ -83,9 +80,7 @@ fn simulate(charge: &Charge, attempt: u32, key: Uuid) -> Result<String, PaymentE
         return Err(insufficient_funds(charge));
     }
     if attempt == 1 && format!("{:.2}", charge.amount).ends_with(".01") {
-        return Err(PaymentError::Network(
-            "the simulated service was not reached".to_owned(),
-        ));
+        return Err(PaymentError::Network("the simulated service was not reached".to_owned()));
     }
     Ok(format!("txn_{}", key.simple()))
 }
@@ -96,9 +91,9 @@ fn understand(status: StatusCode, body: &str, charge: &Charge) -> Result<String,
             .map(|Paid { transaction_id }| transaction_id)
             .map_err(|error| PaymentError::Network(format!("the payment service's answer is not understood: {error}"))),
         StatusCode::PAYMENT_REQUIRED => Err(insufficient_funds(charge)),
-        StatusCode::UNPROCESSABLE_ENTITY => Err(PaymentError::Rejected(
-            "The payment service rejected the payment".to_owned(),
-        )),
+        StatusCode::UNPROCESSABLE_ENTITY => {
+            Err(PaymentError::Rejected("The payment service rejected the payment".to_owned()))
+        }
         _ => Err(PaymentError::Network(format!("the payment service answered {status}"))),
     }
 }
@@ -137,11 +132,7 @@ mod tests {
     use super::*;
 
     fn charge(amount: f64, currency: &str) -> Charge {
-        Charge {
-            amount,
-            currency: currency.to_owned(),
-            description: String::new(),
-        }
+        Charge { amount, currency: currency.to_owned(), description: String::new() }
     }
 
     fn name(result: Result<String, PaymentError>) -> &'static str {
@@ -162,15 +153,9 @@ mod tests {
     fn unknown_currency_is_rejected_and_too_much_is_not_there() {
         for currency in ["USD", "EUR", "GBP", "JPY"] {
             assert_eq!(name(simulate(&charge(100_000.0, currency), 1, Uuid::nil())), "paid");
-            assert_eq!(
-                name(simulate(&charge(100_000.5, currency), 1, Uuid::nil())),
-                "InsufficientFundsError"
-            );
+            assert_eq!(name(simulate(&charge(100_000.5, currency), 1, Uuid::nil())), "InsufficientFundsError");
         }
-        assert_eq!(
-            name(simulate(&charge(10.0, "XYZ"), 1, Uuid::nil())),
-            "PaymentRejectedError"
-        );
+        assert_eq!(name(simulate(&charge(10.0, "XYZ"), 1, Uuid::nil())), "PaymentRejectedError");
     }
 
     #[test]

@@ -39,10 +39,7 @@ impl Client {
             Revision::November2025 => (ProtocolVersion::V_2025_11_25, ClientLifecycleMode::Initialize),
             Revision::July2026 => {
                 let preferred_versions = vec![ProtocolVersion::V_2026_07_28];
-                (
-                    ProtocolVersion::V_2026_07_28,
-                    ClientLifecycleMode::Discover { preferred_versions },
-                )
+                (ProtocolVersion::V_2026_07_28, ClientLifecycleMode::Discover { preferred_versions })
             }
         };
         let identity = Implementation::new("durable-examples-client", env!("CARGO_PKG_VERSION"));
@@ -76,10 +73,7 @@ impl Client {
         let mut expected = expected.to_vec();
         offered.sort_unstable();
         expected.sort_unstable();
-        ensure!(
-            offered == expected,
-            "expected the tools {expected:?}, but the server offers {offered:?}"
-        );
+        ensure!(offered == expected, "expected the tools {expected:?}, but the server offers {offered:?}");
         Ok(())
     }
 
@@ -103,10 +97,7 @@ impl Client {
     /// As [`Self::call`], and when the result is another one.
     pub async fn expect(&self, tool: &str, arguments: &Value, expected: &Value) -> anyhow::Result<()> {
         let content = self.call(tool, arguments).await?;
-        ensure!(
-            &content == expected,
-            "expected `{tool}` to give {expected}, but got {content}"
-        );
+        ensure!(&content == expected, "expected `{tool}` to give {expected}, but got {content}");
         Ok(())
     }
 
@@ -154,10 +145,7 @@ pub fn structured_content(tool: &str, result: &CallToolResult) -> anyhow::Result
     let structured = structured.with_context(|| format!("`{tool}` gave no structured content: {text}"))?;
     let parsed: Value =
         serde_json::from_str(text).with_context(|| format!("the text of `{tool}` is not JSON: {text}"))?;
-    ensure!(
-        parsed == structured,
-        "`{tool}` gave the text {text}, but the structured content {structured}"
-    );
+    ensure!(parsed == structured, "`{tool}` gave the text {text}, but the structured content {structured}");
     Ok(structured)
 }
 

@@ -6,12 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, clap::Args)]
 pub struct ServerFlags {
     /// Address to listen on, at the path `/mcp`; port 0 takes a free one
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1:9991",
-        conflicts_with = "stdio"
-    )]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9991", conflicts_with = "stdio")]
     pub listen: String,
 
     /// File that keeps the journals and tables [default: the example's name with `.redb`]
@@ -34,9 +29,7 @@ pub struct ServerFlags {
 impl ServerFlags {
     /// Gives the store's file: the one that was named, or else `<example>.redb` in the working directory.
     pub fn store_of(&self, example: &str) -> PathBuf {
-        self.store
-            .clone()
-            .unwrap_or_else(|| PathBuf::from(format!("{example}.redb")))
+        self.store.clone().unwrap_or_else(|| PathBuf::from(format!("{example}.redb")))
     }
 }
 

@@ -75,9 +75,7 @@ impl RunningServer {
             }
             bail!("the server ended before it logged {words:?}")
         };
-        timeout(LOG, found)
-            .await
-            .map_err(|_| anyhow!("the server has not logged {words:?} for {} s", LOG.as_secs()))?
+        timeout(LOG, found).await.map_err(|_| anyhow!("the server has not logged {words:?} for {} s", LOG.as_secs()))?
     }
 
     /// Kills it with SIGKILL: it cannot notice, let alone tidy up.
@@ -102,11 +100,7 @@ impl RunningServer {
     }
 
     fn ask_to_stop(&mut self) {
-        let pid = self
-            .process
-            .id()
-            .and_then(|id| i32::try_from(id).ok())
-            .and_then(Pid::from_raw);
+        let pid = self.process.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(pid) = pid {
             // Fails only when it is gone already, which is what we want.
             let _ = kill_process(pid, Signal::TERM);

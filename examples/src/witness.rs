@@ -44,13 +44,8 @@ pub fn install(flags: &ServerFlags) -> anyhow::Result<()> {
                 .with_context(|| format!("cannot open the effects file `{}`", path.display()))
         })
         .transpose()?;
-    let witness = Witness {
-        effects,
-        slow: Duration::from_millis(flags.slow),
-    };
-    WITNESS
-        .set(witness)
-        .map_err(|_| anyhow::anyhow!("a witness is installed already"))
+    let witness = Witness { effects, slow: Duration::from_millis(flags.slow) };
+    WITNESS.set(witness).map_err(|_| anyhow::anyhow!("a witness is installed already"))
 }
 
 /// Runs the effect of one attempt: waits if the server is to be slow, testifies, runs it, waits again.

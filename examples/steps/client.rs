@@ -22,9 +22,7 @@ async fn run(flags: &ClientFlags) -> anyhow::Result<()> {
         client.close().await;
         return Ok(());
     }
-    client
-        .expect_tools(&["create_user_with_profile", "get_user", "get_profile"])
-        .await?;
+    client.expect_tools(&["create_user_with_profile", "get_user", "get_profile"]).await?;
 
     println!("A user and their profile are created in two steps.");
     let alice = json!({
@@ -91,8 +89,6 @@ async fn run(flags: &ClientFlags) -> anyhow::Result<()> {
 fn ids(created: &Value) -> anyhow::Result<(&str, &str)> {
     anyhow::ensure!(created["status"] == "success", "the user was not created: {created}");
     let user_id = created["user_id"].as_str().context("the result has no `user_id`")?;
-    let profile_id = created["profile_id"]
-        .as_str()
-        .context("the result has no `profile_id`")?;
+    let profile_id = created["profile_id"].as_str().context("the result has no `profile_id`")?;
     Ok((user_id, profile_id))
 }

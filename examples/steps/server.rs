@@ -65,21 +65,14 @@ enum Created {
 
 async fn create_user(cx: &StepContext, username: &str, email: &str) -> Result<String, ToolError> {
     let user_id = format!("user_{}", Uuid::new_v5(&USER_NAMES, username.as_bytes()).simple());
-    let user = User {
-        username: username.to_owned(),
-        email: email.to_owned(),
-    };
+    let user = User { username: username.to_owned(), email: email.to_owned() };
     effect(cx, USERS.insert(cx, [(user_id.as_str(), user)])).await?;
     Ok(user_id)
 }
 
 async fn create_profile(cx: &StepContext, user_id: &str, bio: &str, avatar_url: &str) -> Result<String, ToolError> {
     let profile_id = format!("profile_{user_id}");
-    let profile = Profile {
-        user_id: user_id.to_owned(),
-        bio: bio.to_owned(),
-        avatar_url: avatar_url.to_owned(),
-    };
+    let profile = Profile { user_id: user_id.to_owned(), bio: bio.to_owned(), avatar_url: avatar_url.to_owned() };
     effect(cx, PROFILES.insert(cx, [(profile_id.as_str(), profile)])).await?;
     Ok(profile_id)
 }
@@ -93,9 +86,7 @@ async fn get_user(
 ) -> Result<FoundUser, ToolError> {
     Ok(match USERS.get(cx, &user_id).await? {
         Some(user) => FoundUser::Success { user },
-        None => FoundUser::Error {
-            message: "User not found".to_owned(),
-        },
+        None => FoundUser::Error { message: "User not found".to_owned() },
     })
 }
 
@@ -116,9 +107,7 @@ async fn get_profile(
 ) -> Result<FoundProfile, ToolError> {
     Ok(match PROFILES.get(cx, &profile_id).await? {
         Some(profile) => FoundProfile::Success { profile },
-        None => FoundProfile::Error {
-            message: "Profile not found".to_owned(),
-        },
+        None => FoundProfile::Error { message: "Profile not found".to_owned() },
     })
 }
 
@@ -131,11 +120,7 @@ enum FoundProfile {
 }
 
 #[derive(Debug, Parser)]
-#[command(
-    name = "steps",
-    about = "Serves the example `steps`: a user and their profile, in two steps",
-    version
-)]
+#[command(name = "steps", about = "Serves the example `steps`: a user and their profile, in two steps", version)]
 struct Flags {
     #[command(flatten)]
     server: ServerFlags,

@@ -54,30 +54,20 @@ impl Fixture {
     }
 
     async fn start<S: AsRef<OsStr>>(&self, flags: impl IntoIterator<Item = S>) -> RunningServer {
-        RunningServer::start(&mut self.command(flags))
-            .await
-            .expect("the server starts")
+        RunningServer::start(&mut self.command(flags)).await.expect("the server starts")
     }
 }
 
 async fn call(url: &str, tool: &str, arguments: &Value, key: &str) -> Value {
-    let client = Client::connect(url, Revision::November2025)
-        .await
-        .expect("the server answers");
-    let result = client
-        .request(tool, arguments, Some(key))
-        .await
-        .expect("the call is answered");
+    let client = Client::connect(url, Revision::November2025).await.expect("the server answers");
+    let result = client.request(tool, arguments, Some(key)).await.expect("the call is answered");
     client.close().await;
     structured_content(tool, &result).expect("the result is no error")
 }
 
 #[tokio::test]
 async fn clients_get_what_they_expect_in_both_revisions() {
-    let examples = [
-        (STEPS, env!("CARGO_BIN_EXE_steps-client")),
-        (PROCESSING, env!("CARGO_BIN_EXE_processing-client")),
-    ];
+    let examples = [(STEPS, env!("CARGO_BIN_EXE_steps-client")), (PROCESSING, env!("CARGO_BIN_EXE_processing-client"))];
     for (server, client) in examples {
         for revision in ["2025-11-25", "2026-07-28"] {
             let fixture = Fixture::of(server);
@@ -118,16 +108,9 @@ async fn assert_in_doubt(fixture: &Fixture, mut server: RunningServer, effects_b
         }
     });
     if effects_before == 0 {
-        server
-            .logged(&[ATTEMPT_BEGINS, "pay"])
-            .await
-            .expect("the attempt begins");
+        server.logged(&[ATTEMPT_BEGINS, "pay"]).await.expect("the attempt begins");
     } else {
-        fixture
-            .effects()
-            .wait_for("pay")
-            .await
-            .expect("the payment has its effect");
+        fixture.effects().wait_for("pay").await.expect("the payment has its effect");
     }
     server.kill().await.expect("the server can be killed");
     caller.abort();
@@ -147,31 +130,17 @@ async fn assert_in_doubt(fixture: &Fixture, mut server: RunningServer, effects_b
 async fn payment_service_that_was_not_reached_is_asked_again_under_the_same_key() {
     let (address, service) = payment_service(&["503 Service Unavailable", "200 OK {\"transaction_id\": \"t-1\"}"]);
     let fixture = Fixture::of(PROCESSING);
-    let server = fixture
-        .start(["--payment-url", &format!("http://{address}/payments")])
-        .await;
+    let server = fixture.start(["--payment-url", &format!("http://{address}/payments")]).await;
     let payment = json!({ "amount": 12.5, "currency": "EUR", "description": "A book" });
-    let answer = call(
-        server.url(),
-        "process_payment",
-        &payment,
-        "4e3b6d0c-0d65-4a3a-9a52-8a4c3d1e7f60",
-    )
-    .await;
+    let answer = call(server.url(), "process_payment", &payment, "4e3b6d0c-0d65-4a3a-9a52-8a4c3d1e7f60").await;
     let receipt = json!({ "transaction_id": "t-1", "amount": 12.5, "currency": "EUR", "status": "completed" });
     assert_eq!(answer, json!({ "status": "success", "payment": receipt }));
     server.stop().await.expect("the server stops when asked");
 
     let requests = service.join().expect("the stub saw two requests");
-    assert_eq!(
-        requests[0], requests[1],
-        "both attempts carry the same key and the same payment"
-    );
+    assert_eq!(requests[0], requests[1], "both attempts carry the same key and the same payment");
     let (key, body) = &requests[0];
-    assert!(
-        uuid::Uuid::parse_str(key).is_ok(),
-        "the header `Idempotency-Key` is a UUID: {key}"
-    );
+    assert!(uuid::Uuid::parse_str(key).is_ok(), "the header `Idempotency-Key` is a UUID: {key}");
     assert_eq!(serde_json::from_str::<Value>(body).expect("the body is JSON"), payment);
 }
 
@@ -193,10 +162,7 @@ async fn errors_of_a_payment_service_are_told_apart() {
         assert_eq!(answer["error_type"], error_type, "{answer}");
         assert_eq!(answer["retryable"], retryable, "{answer}");
         server.stop().await.expect("the server stops when asked");
-        assert_eq!(
-            service.join().expect("the stub gave all its answers").len(),
-            answers.len()
-        );
+        assert_eq!(service.join().expect("the stub gave all its answers").len(), answers.len());
     }
 }
 
@@ -235,17 +201,11 @@ fn answer_request(mut stream: &TcpStream, answer: &str) -> (String, String) {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).expect("the request has a body");
-    let (status, content) = answer
-        .split_once(" {")
-        .map_or((answer, String::new()), |(status, content)| {
-            (status, format!("{{{content}"))
-        });
+    let (status, content) =
+        answer.split_once(" {").map_or((answer, String::new()), |(status, content)| (status, format!("{{{content}")));
     let length = content.len();
-    write!(
-        stream,
-        "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{content}"
-    )
-    .expect("the answer can be written");
+    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{content}")
+        .expect("the answer can be written");
     (key, String::from_utf8(body).expect("the body is text"))
 }
 
@@ -254,10 +214,7 @@ async fn failed_start(command: &mut Command) -> String {
     let stderr = String::from_utf8_lossy(&stderr).into_owned();
     assert!(!status.success(), "it started: {stderr}");
     assert!(stdout.is_empty(), "standard output is for the address only");
-    assert!(
-        stderr.lines().any(|line| line.starts_with("error: ")),
-        "no error is told: {stderr}"
-    );
+    assert!(stderr.lines().any(|line| line.starts_with("error: ")), "no error is told: {stderr}");
     stderr
 }
 
@@ -274,12 +231,7 @@ async fn server_that_cannot_start_says_why_and_fails() {
     fs::remove_file(&store).expect("the file can be removed");
 
     let missing = fixture.directory.path().join("missing").join("store.redb");
-    let said = failed_start(
-        Command::new(PROCESSING)
-            .args(["--listen", "127.0.0.1:0", "--store"])
-            .arg(&missing),
-    )
-    .await;
+    let said = failed_start(Command::new(PROCESSING).args(["--listen", "127.0.0.1:0", "--store"]).arg(&missing)).await;
     assert!(said.contains(&missing.display().to_string()), "{said}");
 
     let said = failed_start(fixture.command::<&str>([]).arg("--effects-of-nothing")).await;
@@ -288,38 +240,22 @@ async fn server_that_cannot_start_says_why_and_fails() {
     let effects = Path::new("/nonexistent/effects");
     let store = fixture.directory.path().join("other.redb");
     let said = failed_start(
-        Command::new(PROCESSING)
-            .args(["--listen", "127.0.0.1:0", "--store"])
-            .arg(store)
-            .arg("--effects")
-            .arg(effects),
+        Command::new(PROCESSING).args(["--listen", "127.0.0.1:0", "--store"]).arg(store).arg("--effects").arg(effects),
     )
     .await;
     assert!(said.contains("/nonexistent/effects"), "{said}");
 
-    let said = failed_start(
-        fixture
-            .command::<&str>([])
-            .args(["--payment-url", "https://example.com/"]),
-    )
-    .await;
+    let said = failed_start(fixture.command::<&str>([]).args(["--payment-url", "https://example.com/"])).await;
     assert!(said.contains("--payment-url"), "{said}");
 
     let running = fixture.start::<&str>([]).await;
     let said = failed_start(&mut fixture.command::<&str>([])).await;
     assert!(said.contains("store.redb"), "{said}");
 
-    let address = running
-        .url()
-        .trim_start_matches("http://")
-        .trim_end_matches("/mcp")
-        .to_owned();
+    let address = running.url().trim_start_matches("http://").trim_end_matches("/mcp").to_owned();
     let another = Fixture::of(STEPS);
     let mut command = Command::new(STEPS);
-    command
-        .arg("--store")
-        .arg(another.directory.path().join("store.redb"))
-        .args(["--listen", &address]);
+    command.arg("--store").arg(another.directory.path().join("store.redb")).args(["--listen", &address]);
     let said = failed_start(&mut command).await;
     assert!(said.contains(&address), "{said}");
     running.stop().await.expect("the server stops when asked");

@@ -1,1 +1,15 @@
-//! What the tests of the whole system share.
+//! What the tests of the whole system share: a server process that can be held and killed, and its clients.
+
+mod client;
+mod effect;
+mod fixture;
+mod http;
+mod process;
+mod wait;
+
+pub use client::{Client, Revision, refusal, structured, text};
+pub use effect::Effect;
+pub use fixture::Fixture;
+pub use http::{HttpClient, Reply};
+pub use process::{ServerProcess, allow_many_files};
+pub use wait::{PATIENCE, answered, eventually};

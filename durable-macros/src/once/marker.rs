@@ -11,16 +11,7 @@ use syn::{Attribute, Error, Expr, Ident, LitStr, Meta, Pat, Path, Result, Token}
 
 const MARKER: Vocabulary = Vocabulary {
     owner: "`#[once(..)]`",
-    names: &[
-        "at_least",
-        "at_most",
-        "name",
-        "key",
-        "infallible",
-        "retry",
-        "retry_on",
-        "timeout",
-    ],
+    names: &["at_least", "at_most", "name", "key", "infallible", "retry", "retry_on", "timeout"],
 };
 
 /// How often the effect of a step may happen.
@@ -54,11 +45,7 @@ pub(crate) struct Marker {
 
 /// Whether an attribute is a marker.
 pub(crate) fn is_marker(attribute: &Attribute) -> bool {
-    attribute
-        .path()
-        .segments
-        .last()
-        .is_some_and(|segment| segment.ident == "once")
+    attribute.path().segments.last().is_some_and(|segment| segment.ident == "once")
 }
 
 /// Takes the markers away from the other attributes.
@@ -82,9 +69,7 @@ impl Marker {
                 return reader.marker;
             }
         };
-        let meant = MARKER.read(list, diagnostics, |name, input, diagnostics| {
-            reader.option(name, input, diagnostics)
-        });
+        let meant = MARKER.read(list, diagnostics, |name, input, diagnostics| reader.option(name, input, diagnostics));
         let misspelt = meant.iter().any(|name| ["at_least", "at_most"].contains(name));
         reader.finish(misspelt, diagnostics)
     }
@@ -100,10 +85,7 @@ struct Reader {
 
 impl Reader {
     fn new(path: Path) -> Self {
-        let at = path
-            .segments
-            .last()
-            .map_or_else(Span::call_site, |segment| segment.ident.span());
+        let at = path.segments.last().map_or_else(Span::call_site, |segment| segment.ident.span());
         let marker = Marker {
             path,
             kind: Kind::AtLeast,
@@ -114,13 +96,7 @@ impl Reader {
             retry_on: None,
             settings: Vec::new(),
         };
-        Self {
-            marker,
-            kind: None,
-            retry_at: None,
-            retry_on_at: None,
-            timeout_at: None,
-        }
+        Self { marker, kind: None, retry_at: None, retry_on_at: None, timeout_at: None }
     }
 
     fn set(&mut self, method: &'static str, argument: TokenStream, at: Span) {
@@ -134,10 +110,7 @@ impl Reader {
             "name" => {
                 let text = option::text(name, input)?;
                 if text.value().is_empty() {
-                    return Err(Error::new(
-                        text.span(),
-                        "a step's name is not empty: write what the step does",
-                    ));
+                    return Err(Error::new(text.span(), "a step's name is not empty: write what the step does"));
                 }
                 self.marker.name = Some(text);
             }
@@ -197,10 +170,8 @@ impl Reader {
         }
         if let (Some(Kind::AtLeast), Some(at)) = (self.kind, self.retry_on_at) {
             self.marker.retry_on = None;
-            diagnostics.at(
-                at,
-                "an `at_least` step is retried after every error: remove `retry_on(..)`, or write `at_most`",
-            );
+            diagnostics
+                .at(at, "an `at_least` step is retried after every error: remove `retry_on(..)`, or write `at_most`");
         }
         if let (Some(Kind::AtMost), Some(at), None, None) =
             (self.kind, self.retry_at, self.retry_on_at, self.marker.infallible)
@@ -227,7 +198,9 @@ impl Reader {
                 );
                 self.marker.settings.retain(|setting| setting.method != "timeout_ms");
             }
-            if let Some(retry_at) = self.retry_at {
+            if let Some(retry_at) = self.retry_at
+                && self.kind != Some(Kind::AtMost)
+            {
                 diagnostics.at(
                     retry_at,
                     "an `infallible` step has no error to be retried after: remove `retry(..)`, or remove \
@@ -242,10 +215,7 @@ impl Reader {
 /// Reads `(..)` after an option's name.
 fn parenthesized(name: &Ident, input: ParseStream<'_>, example: &str) -> Result<TokenStream> {
     if !input.peek(syn::token::Paren) {
-        return Err(Error::new(
-            name.span(),
-            format!("`{name}` takes parentheses: write `{example}`"),
-        ));
+        return Err(Error::new(name.span(), format!("`{name}` takes parentheses: write `{example}`")));
     }
     let content;
     syn::parenthesized!(content in input);

@@ -1,6 +1,7 @@
 //! Steps: the marker, where it may stand, and what it turns into.
 
 mod attribute;
+mod change;
 mod marker;
 mod opaque;
 mod placement;
@@ -38,10 +39,7 @@ mod tests {
             fn lonely() {}
         ))
         .to_string();
-        assert!(
-            expansion.contains("only understood inside a function under `#[durable_tool]`"),
-            "{expansion}"
-        );
+        assert!(expansion.contains("only understood inside a function under `#[durable_tool]`"), "{expansion}");
         assert!(
             expansion.ends_with(
                 &quote!(

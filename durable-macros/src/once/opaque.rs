@@ -32,10 +32,7 @@ pub(crate) fn refuse_in_key(key: TokenStream, diagnostics: &mut Diagnostics) -> 
     let mut found = Vec::new();
     search(key, &mut found);
     for Hidden::Await(at) | Hidden::Marker(at) in &found {
-        diagnostics.at(
-            *at,
-            "a key is computed without waiting: await in a `let` before, and use that in the key",
-        );
+        diagnostics.at(*at, "a key is computed without waiting: await in a `let` before, and use that in the key");
     }
     !found.is_empty()
 }
@@ -110,16 +107,8 @@ mod tests {
             second().await
         }]));
         assert_eq!(found.len(), 2);
-        assert!(
-            found
-                .iter()
-                .any(|message| message.starts_with("the framework cannot see a marker inside `vec!`"))
-        );
-        assert!(
-            found
-                .iter()
-                .any(|message| message.starts_with("the framework cannot see an `.await` inside `vec!`"))
-        );
+        assert!(found.iter().any(|message| message.starts_with("the framework cannot see a marker inside `vec!`")));
+        assert!(found.iter().any(|message| message.starts_with("the framework cannot see an `.await` inside `vec!`")));
     }
 
     #[test]

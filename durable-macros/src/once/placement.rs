@@ -3,7 +3,7 @@
 //! The spine leads from the expression inwards through a final `?`, method calls' receivers, fields, parentheses and
 //! casts: in `client.get(url).send().await.map_err(ToolError::from)?` it passes everything but `url` and the closure.
 
-use super::{marker, opaque};
+use super::{attribute, change, marker, opaque};
 use crate::diagnostics::Diagnostics;
 use proc_macro2::Span;
 use syn::ext::IdentExt as _;
@@ -35,19 +35,11 @@ pub(crate) fn examine(marker: &Path, expression: &Expr, diagnostics: &mut Diagno
         return None;
     };
     let before = diagnostics.count();
-    let mut inside = Inside {
-        awaited,
-        loops: Vec::new(),
-        depth: 0,
-        diagnostics,
-    };
+    let mut inside = Inside { awaited, loops: Vec::new(), depth: 0, diagnostics };
     inside.visit_expr(body);
-    let sound = inside.diagnostics.count() == before;
-    sound.then(|| Placement {
-        question,
-        callee: callee(&awaited.base),
-        awaited: awaited.base.span(),
-    })
+    change::refuse(body, diagnostics);
+    let sound = diagnostics.count() == before;
+    sound.then(|| Placement { question, callee: callee(&awaited.base), awaited: awaited.base.span() })
 }
 
 /// The awaits on the spine, the outermost first.
@@ -151,6 +143,18 @@ impl Inside<'_> {
 }
 
 impl<'ast> Visit<'ast> for Inside<'_> {
+    fn visit_expr(&mut self, inner: &'ast Expr) {
+        let attributes = attribute::seen(inner);
+        if attributes.iter().any(marker::is_marker) {
+            // That it awaits, and may be left early, follows from its being a step.
+            for attribute in attributes {
+                self.visit_attribute(attribute);
+            }
+        } else {
+            visit::visit_expr(self, inner);
+        }
+    }
+
     fn visit_attribute(&mut self, attribute: &'ast Attribute) {
         if marker::is_marker(attribute) {
             self.diagnostics.on(
@@ -174,9 +178,7 @@ impl<'ast> Visit<'ast> for Inside<'_> {
 
     fn visit_expr_try(&mut self, inner: &'ast syn::ExprTry) {
         // After another `.await`, which is reported, `?` goes where that goes.
-        let follows_await = spine(&inner.expr)
-            .first()
-            .is_some_and(|other| !std::ptr::eq(*other, self.awaited));
+        let follows_await = spine(&inner.expr).first().is_some_and(|other| !std::ptr::eq(*other, self.awaited));
         if self.depth == 0 && !follows_await {
             self.diagnostics.on(
                 inner.question_token,

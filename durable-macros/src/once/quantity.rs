@@ -20,10 +20,7 @@ pub(crate) fn milliseconds(name: &Ident, input: ParseStream<'_>) -> Result<(u64,
         return refuse(format!("`{}` is too long: write a shorter duration", text.value()));
     };
     if duration.subsec_nanos() % 1_000_000 != 0 {
-        return refuse(format!(
-            "`{}` is finer than a millisecond: write whole milliseconds",
-            text.value()
-        ));
+        return refuse(format!("`{}` is finer than a millisecond: write whole milliseconds", text.value()));
     }
     Ok((milliseconds, text.span()))
 }
@@ -43,11 +40,7 @@ pub(crate) fn attempts(name: &Ident, input: ParseStream<'_>) -> Result<Attempts>
                 return input.parse().map(Some).map(Self);
             }
             let word: Ident = input.parse()?;
-            if word == "unlimited" {
-                Ok(Self(None))
-            } else {
-                Err(Error::new(word.span(), ""))
-            }
+            if word == "unlimited" { Ok(Self(None)) } else { Err(Error::new(word.span(), "")) }
         }
     }
     let Value(literal) = option::value(name, input, "a whole number or `unlimited`", "5")?;
@@ -85,10 +78,7 @@ pub(crate) fn jitter(name: &Ident, input: ParseStream<'_>) -> Result<f64> {
     if (0.0..=1.0).contains(&value) {
         return Ok(value);
     }
-    Err(Error::new(
-        at,
-        format!("a jitter of `{value}` is no share of the wait: write a number from 0.0 to 1.0"),
-    ))
+    Err(Error::new(at, format!("a jitter of `{value}` is no share of the wait: write a number from 0.0 to 1.0")))
 }
 
 fn number(name: &Ident, input: ParseStream<'_>, example: &str) -> Result<(f64, Span)> {

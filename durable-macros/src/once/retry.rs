@@ -8,10 +8,8 @@ use proc_macro2::{Span, TokenStream};
 use syn::parse::ParseStream;
 use syn::{Error, Ident, Result};
 
-const RETRY: Vocabulary = Vocabulary {
-    owner: "`retry(..)`",
-    names: &["attempts", "unlimited", "initial", "factor", "max", "jitter"],
-};
+const RETRY: Vocabulary =
+    Vocabulary { owner: "`retry(..)`", names: &["attempts", "unlimited", "initial", "factor", "max", "jitter"] };
 
 /// Reads what stands between the parentheses; what is mistaken is reported and left out.
 pub(crate) fn read(name: &Ident, list: TokenStream, diagnostics: &mut Diagnostics) -> Result<Vec<Setting>> {
@@ -26,10 +24,7 @@ pub(crate) fn read(name: &Ident, list: TokenStream, diagnostics: &mut Diagnostic
     if let (Some(initial), Some((max, at))) = (retry.initial, retry.max)
         && max < initial
     {
-        diagnostics.at(
-            at,
-            "`max` is shorter than `initial`: write a longer `max`, or a shorter `initial`",
-        );
+        diagnostics.at(at, "`max` is shorter than `initial`: write a longer `max`, or a shorter `initial`");
     }
     Ok(retry.settings)
 }
@@ -72,21 +67,16 @@ impl Retry {
             }
             _ => ("jitter", quantity::fraction(quantity::jitter(name, input)?)),
         };
-        self.settings.push(Setting {
-            method,
-            argument,
-            at: name.span(),
-        });
+        self.settings.push(Setting { method, argument, at: name.span() });
         Ok(())
     }
 
     fn say_attempts(&mut self, name: &Ident) -> Result<()> {
         match self.attempts.replace(name.to_string()) {
             None => Ok(()),
-            Some(other) => Err(Error::new(
-                name.span(),
-                format!("`{name}` contradicts `{other}`: remove one of the two"),
-            )),
+            Some(other) => {
+                Err(Error::new(name.span(), format!("`{name}` contradicts `{other}`: remove one of the two")))
+            }
         }
     }
 }

@@ -29,14 +29,7 @@ pub(crate) struct Body<'a> {
 
 impl<'a> Body<'a> {
     pub(crate) fn new(runtime: &'a Runtime, context: &'a Ident, diagnostics: &'a mut Diagnostics) -> Self {
-        Self {
-            runtime,
-            context,
-            diagnostics,
-            around: Vec::new(),
-            names: Vec::new(),
-            whole: true,
-        }
+        Self { runtime, context, diagnostics, around: Vec::new(), names: Vec::new(), whole: true }
     }
 
     /// Rewrites the body. Returns whether the result type-checks as well as what the user wrote: after some mistakes it
@@ -63,10 +56,7 @@ impl<'a> Body<'a> {
         let mut markers = markers.iter();
         let Some(first) = markers.next() else { return };
         for other in markers {
-            self.diagnostics.on(
-                other.path(),
-                "this is marked as a step already: remove one of the markers",
-            );
+            self.diagnostics.on(other.path(), "this is marked as a step already: remove one of the markers");
         }
         let marker = Marker::read(first, self.diagnostics);
         let displaced = self.around.iter().rev().find(|around| **around != Around::Loop);
@@ -165,9 +155,7 @@ impl VisitMut for Body<'_> {
     fn visit_stmt_mut(&mut self, statement: &mut Stmt) {
         // The parser gives the marker of `#[once(..)] place = expr.await;` to the place.
         if let Stmt::Expr(Expr::Assign(assignment), _) = statement {
-            let markers = attribute::of(&mut assignment.left)
-                .map(marker::take)
-                .unwrap_or_default();
+            let markers = attribute::of(&mut assignment.left).map(marker::take).unwrap_or_default();
             if let Some(marker) = markers.first() {
                 return self.refuse(
                     marker.path(),

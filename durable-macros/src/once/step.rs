@@ -26,20 +26,13 @@ pub(crate) fn write(
         attrs: Vec::new(),
         label: None,
         block: Block {
-            brace_token: syn::token::Brace(ours(marker.kind_at)),
+            brace_token: syn::token::Brace(Extent::of(&expression).last()),
             // The syntax tree of a block around our tokens: printing it adds parentheses where a statement needs them.
-            stmts: vec![Stmt::Expr(
-                Expr::Verbatim(protocol(runtime, context, marker, name, &expression)),
-                None,
-            )],
+            stmts: vec![Stmt::Expr(Expr::Verbatim(protocol(runtime, context, marker, name, &expression)), None)],
         },
     };
     if let Some(question_token) = placement.question {
-        Expr::Try(ExprTry {
-            attrs: attributes,
-            expr: Box::new(Expr::Block(step)),
-            question_token,
-        })
+        Expr::Try(ExprTry { attrs: attributes, expr: Box::new(Expr::Block(step)), question_token })
     } else {
         step.attrs = attributes;
         Expr::Block(step)
@@ -68,14 +61,11 @@ fn protocol(runtime: &Runtime, context: &Ident, marker: &Marker, name: &str, exp
     let attempt_pattern = runtime.item("Next::Attempt", at_marker);
     let attempt = attempt(runtime, context, marker, extent, expression);
     // These have the bounds that `attempt` has, so at the same place: what is wrong with a type is said once.
-    let next = Ident::new("next", extent.last());
-    let end = Ident::new("end", extent.last());
-    let outcome = quote_spanned!(span=> outcome);
-    let outcome = if marker.infallible.is_some() {
-        runtime.call("infallible", extent, outcome)
-    } else {
-        outcome
-    };
+    let next = quote_spanned!(extent.last()=> step.next());
+    let end = quote_spanned!(extent.last()=> step.end);
+    let outcome = Ident::new("outcome", extent.last()).into_token_stream();
+    let received = outcome.clone();
+    let outcome = if marker.infallible.is_some() { runtime.call("infallible", extent, outcome) } else { outcome };
     let again = match (marker.kind, &marker.retry_on) {
         (Kind::AtLeast, _) => TokenStream::new(),
         (Kind::AtMost, None) => {
@@ -84,16 +74,17 @@ fn protocol(runtime: &Runtime, context: &Ident, marker: &Marker, name: &str, exp
         }
         (Kind::AtMost, Some(pattern)) => quote_spanned!(span=> , |error| ::core::matches!(error, #pattern)),
     };
+    // The attempt comes first, so that the step has the type of its expression, and what contradicts that is at fault.
     quote_spanned! {span=>
         let mut step = #begin #(#settings)*;
         loop {
-            match step.#next().await {
-                #outcome_pattern(outcome) => break #outcome,
+            match #next.await {
                 #attempt_pattern(attempt) => {
                     let #context = &attempt;
                     let result = #attempt;
-                    step.#end(&attempt, result #again);
+                    #end(&attempt, result #again);
                 }
+                #outcome_pattern(#received) => break #outcome,
             }
         }
     }
@@ -156,7 +147,6 @@ mod tests {
                 .factor(2.0);
             loop {
                 match step.next().await {
-                    ::durable_runtime::__private::Next::Outcome(outcome) => break outcome,
                     ::durable_runtime::__private::Next::Attempt(attempt) => {
                         let cx = &attempt;
                         let result = ::durable_runtime::__private::attempt(cx, || async {
@@ -165,6 +155,7 @@ mod tests {
                         .await;
                         step.end(&attempt, result);
                     }
+                    ::durable_runtime::__private::Next::Outcome(outcome) => break outcome,
                 }
             }
         }?};
@@ -189,9 +180,7 @@ mod tests {
             });
         };
         assert!(
-            named
-                .replace(['{', '}', ' '], "")
-                .contains(&expected.to_string().replace(['{', '}', ' '], "")),
+            named.replace(['{', '}', ' '], "").contains(&expected.to_string().replace(['{', '}', ' '], "")),
             "{named}"
         );
     }

@@ -6,10 +6,8 @@ use proc_macro2::TokenStream;
 use syn::parse::{Parse, ParseStream};
 use syn::{Error, Ident, LitStr, Path, Result};
 
-const TOOL: Vocabulary = Vocabulary {
-    owner: "`#[durable_tool(..)]`",
-    names: &["name", "title", "description", "read_only", "crate"],
-};
+const TOOL: Vocabulary =
+    Vocabulary { owner: "`#[durable_tool(..)]`", names: &["name", "title", "description", "read_only", "crate"] };
 
 /// The options of a tool.
 #[derive(Default)]
@@ -66,10 +64,7 @@ fn valid_name(name: LitStr) -> Result<LitStr> {
 
 fn filled(text: LitStr) -> Result<LitStr> {
     if text.value().trim().is_empty() {
-        return Err(Error::new(
-            text.span(),
-            "this text is empty: write one, or remove the option",
-        ));
+        return Err(Error::new(text.span(), "this text is empty: write one, or remove the option"));
     }
     Ok(text)
 }
@@ -104,13 +99,7 @@ mod tests {
     fn all_options_are_read() {
         let mut diagnostics = Diagnostics::default();
         let options = Options::read(
-            quote!(
-                name = "users.get",
-                title = "Get",
-                description = "Gets.",
-                read_only,
-                crate = crate::durable
-            ),
+            quote!(name = "users.get", title = "Get", description = "Gets.", read_only, crate = crate::durable),
             &mut diagnostics,
         );
         assert_eq!(diagnostics.messages(), <[String; 0]>::default());

@@ -7,10 +7,7 @@ use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
 use syn::{Attribute, Expr, Ident, Meta, PatType, Type};
 
-const ARGUMENT: Vocabulary = Vocabulary {
-    owner: "`#[arg(..)]`",
-    names: &["default"],
-};
+const ARGUMENT: Vocabulary = Vocabulary { owner: "`#[arg(..)]`", names: &["default"] };
 
 /// An argument of a tool.
 pub(crate) struct Argument {
@@ -25,14 +22,9 @@ pub(crate) struct Argument {
 impl Argument {
     /// Reads a parameter, and takes the attributes from it that only the macro understands.
     pub(crate) fn read(name: Ident, parameter: &mut PatType, diagnostics: &mut Diagnostics) -> Self {
-        let docs = parameter
-            .attrs
-            .extract_if(.., |attribute| attribute.path().is_ident("doc"))
-            .collect();
-        let options: Vec<Attribute> = parameter
-            .attrs
-            .extract_if(.., |attribute| attribute.path().is_ident("arg"))
-            .collect();
+        let docs = parameter.attrs.extract_if(.., |attribute| attribute.path().is_ident("doc")).collect();
+        let options: Vec<Attribute> =
+            parameter.attrs.extract_if(.., |attribute| attribute.path().is_ident("arg")).collect();
         for conditional in &parameter.attrs {
             if conditional.path().is_ident("cfg") || conditional.path().is_ident("cfg_attr") {
                 diagnostics.on(
@@ -41,9 +33,7 @@ impl Argument {
                 );
             }
         }
-        parameter
-            .attrs
-            .retain(|attribute| !attribute.path().is_ident("cfg") && !attribute.path().is_ident("cfg_attr"));
+        parameter.attrs.retain(|attribute| !attribute.path().is_ident("cfg") && !attribute.path().is_ident("cfg_attr"));
         if !is_owned(&parameter.ty) {
             diagnostics.on(
                 &parameter.ty,
@@ -56,20 +46,12 @@ impl Argument {
         let mut default = None;
         for (index, attribute) in options.iter().enumerate() {
             if index > 0 {
-                diagnostics.on(
-                    attribute.path(),
-                    "this argument has options already: write them in one `#[arg(..)]`",
-                );
+                diagnostics.on(attribute.path(), "this argument has options already: write them in one `#[arg(..)]`");
             } else {
                 default = read_default(attribute, diagnostics);
             }
         }
-        Self {
-            name,
-            ty: (*parameter.ty).clone(),
-            docs,
-            default,
-        }
+        Self { name, ty: (*parameter.ty).clone(), docs, default }
     }
 
     /// The name by which clients give the argument.

@@ -15,13 +15,7 @@ const FORCED: &str = "clippy::fn_params_excessive_bools, clippy::needless_pass_b
 impl Plan {
     /// The unit struct of the tool, and its implementation.
     pub(crate) fn expand(&self) -> TokenStream {
-        let Self {
-            ident,
-            visibility,
-            docs,
-            conditions,
-            ..
-        } = self;
+        let Self { ident, visibility, docs, conditions, .. } = self;
         let span = Span::mixed_site();
         // A tool that is described by an option alone is documented all the same.
         let docs = if docs.is_empty() {
@@ -60,11 +54,7 @@ impl Plan {
         let underscored = function.parameters.iter().any(underscored);
         let used = underscored.then(|| quote_spanned!(span=> , clippy::used_underscore_binding));
         let item = &function.item;
-        let body = if self.read_only {
-            "Body::read_only"
-        } else {
-            "Body::durable"
-        };
+        let body = if self.read_only { "Body::read_only" } else { "Body::durable" };
         let passed = function.parameters.iter().map(|parameter| match parameter {
             Parameter::Context { .. } => quote_spanned!(ours(ident.span())=> &cx),
             Parameter::Argument(argument) => {

@@ -45,39 +45,20 @@ impl Plan {
         let body_is_whole = body(&mut item, &reading, &runtime, diagnostics);
 
         let take = |attributes: &mut Vec<Attribute>, name: &str| -> Vec<Attribute> {
-            attributes
-                .extract_if(.., |attribute| attribute.path().is_ident(name))
-                .collect()
+            attributes.extract_if(.., |attribute| attribute.path().is_ident(name)).collect()
         };
         let docs = take(&mut item.attrs, "doc");
         let conditions = take(&mut item.attrs, "cfg");
         let visibility = std::mem::replace(&mut item.vis, Visibility::Inherited);
         let ident = item.sig.ident.clone();
         // A function that is not async is reported; as an async one it still makes sense.
-        item.sig
-            .asyncness
-            .get_or_insert_with(|| Token![async](Span::mixed_site()));
+        item.sig.asyncness.get_or_insert_with(|| Token![async](Span::mixed_site()));
 
         let whole = reading.whole && body_is_whole;
         let Reading { parameters, output, .. } = reading;
-        let function = output.filter(|_| whole).map(|output| Function {
-            item,
-            parameters,
-            output,
-        });
+        let function = output.filter(|_| whole).map(|output| Function { item, parameters, output });
         let title = options.title.map(|title| title.value());
-        Self {
-            runtime,
-            ident,
-            visibility,
-            docs,
-            conditions,
-            name,
-            title,
-            description,
-            read_only,
-            function,
-        }
+        Self { runtime, ident, visibility, docs, conditions, name, title, description, read_only, function }
     }
 }
 
@@ -118,20 +99,16 @@ fn misplaced_attributes(item: &mut ItemFn, diagnostics: &mut Diagnostics) {
         );
     }
     for again in item.attrs.extract_if(.., |attribute| super::is_tool(attribute)) {
-        diagnostics.on(
-            again.path(),
-            "the function is a tool already: write all options in one `#[durable_tool(..)]`",
-        );
+        diagnostics.on(again.path(), "the function is a tool already: write all options in one `#[durable_tool(..)]`");
     }
 }
 
 fn read_only(options: &Options, reading: &Reading, diagnostics: &mut Diagnostics) -> bool {
     let context = reading.context();
     match (&options.read_only, context) {
-        (Some(_), Some((_, Context::Durable, ty))) => diagnostics.on(
-            ty,
-            "a `read_only` tool causes no effects: take a `&ReadContext`, or remove `read_only`",
-        ),
+        (Some(_), Some((_, Context::Durable, ty))) => {
+            diagnostics.on(ty, "a `read_only` tool causes no effects: take a `&ReadContext`, or remove `read_only`")
+        }
         (None, Some((_, Context::Read, ty))) => diagnostics.on(
             ty,
             "a tool with a `&ReadContext` causes no effects: write `#[durable_tool(read_only)]`, or take a \

@@ -17,11 +17,7 @@ pub(crate) enum Context {
 
 /// One parameter of a tool.
 pub(crate) enum Parameter {
-    Context {
-        name: Ident,
-        context: Context,
-        ty: Box<Type>,
-    },
+    Context { name: Ident, context: Context, ty: Box<Type> },
     Argument(Box<Argument>),
 }
 
@@ -45,11 +41,7 @@ pub(crate) struct Reading {
 impl Reading {
     /// Reads a signature, and takes from its parameters what only the macro understands.
     pub(crate) fn of(signature: &mut Signature, diagnostics: &mut Diagnostics) -> Self {
-        let mut reading = Self {
-            parameters: Vec::new(),
-            output: None,
-            whole: true,
-        };
+        let mut reading = Self { parameters: Vec::new(), output: None, whole: true };
         reading.qualifiers(signature, diagnostics);
         for input in &mut signature.inputs {
             match input {
@@ -85,28 +77,16 @@ impl Reading {
             diagnostics.on(signature.fn_token, "a tool is an async function: write `async fn`");
         }
         if let Some(constness) = &signature.constness {
-            self.refuse(
-                constness,
-                "a tool is not a `const` function: remove `const`",
-                diagnostics,
-            );
+            self.refuse(constness, "a tool is not a `const` function: remove `const`", diagnostics);
         }
         if let Safety::Unsafe(_) | Safety::Safe(_) = &signature.safety {
-            self.refuse(
-                &signature.safety,
-                "a tool is called by clients, and safe: remove `unsafe`",
-                diagnostics,
-            );
+            self.refuse(&signature.safety, "a tool is called by clients, and safe: remove `unsafe`", diagnostics);
         }
         if let Some(abi) = &signature.abi {
             self.refuse(abi, "a tool is a Rust function: remove `extern`", diagnostics);
         }
         if let Some(variadic) = &signature.variadic {
-            self.refuse(
-                variadic,
-                "a tool has a fixed number of arguments: remove `...`",
-                diagnostics,
-            );
+            self.refuse(variadic, "a tool has a fixed number of arguments: remove `...`", diagnostics);
         }
         let message = "a tool is offered to clients with one schema, so it is not generic: write the types out";
         if !signature.generics.params.is_empty() {
@@ -144,11 +124,7 @@ impl Reading {
             let message = format!("the context is lent to the tool: write `{}`", context.written());
             self.refuse(&parameter.ty, &message, diagnostics);
         }
-        self.parameters.push(Parameter::Context {
-            name,
-            context,
-            ty: parameter.ty.clone(),
-        });
+        self.parameters.push(Parameter::Context { name, context, ty: parameter.ty.clone() });
     }
 
     fn single_context(&mut self, signature: &Signature, diagnostics: &mut Diagnostics) {
@@ -184,10 +160,7 @@ impl Reading {
             names.push(name);
         }
         for name in repeated {
-            let message = format!(
-                "another argument is called `{}` already: rename one of the two",
-                name.unraw()
-            );
+            let message = format!("another argument is called `{}` already: rename one of the two", name.unraw());
             self.refuse(&name, &message, diagnostics);
         }
     }
@@ -204,12 +177,7 @@ impl Reading {
             ReturnType::Type(_, ty) => ty,
         };
         if !is_result(ty) {
-            let written = ty
-                .to_token_stream()
-                .to_string()
-                .replace(" :: ", "::")
-                .replace(" < ", "<")
-                .replace(" >", ">");
+            let written = ty.to_token_stream().to_string().replace(" :: ", "::").replace(" < ", "<").replace(" >", ">");
             let message = format!(
                 "a tool returns a `Result`, and `{written}` is none: write `Result<{written}, ToolError>`, or end the \
                  name of your own alias with `Result`"
@@ -253,11 +221,9 @@ fn is_result(ty: &Type) -> bool {
     match ty {
         Type::Group(group) => is_result(&group.elem),
         Type::Paren(paren) => is_result(&paren.elem),
-        Type::Path(path) => path
-            .path
-            .segments
-            .last()
-            .is_some_and(|segment| segment.ident.to_string().ends_with("Result")),
+        Type::Path(path) => {
+            path.path.segments.last().is_some_and(|segment| segment.ident.to_string().ends_with("Result"))
+        }
         _ => false,
     }
 }
@@ -271,16 +237,11 @@ impl<'ast> Visit<'ast> for Owned {
     fn visit_type(&mut self, ty: &'ast Type) {
         match ty {
             Type::ImplTrait(_) => {
-                self.borrowed.push((
-                    ty.clone(),
-                    "the result's type needs a name for its schema: write it out",
-                ));
+                self.borrowed.push((ty.clone(), "the result's type needs a name for its schema: write it out"));
             }
             Type::Reference(reference) if reference.lifetime.as_ref().is_none_or(|name| name.ident != "static") => {
-                self.borrowed.push((
-                    ty.clone(),
-                    "a result outlives the call and is owned: write a type such as `String`",
-                ));
+                self.borrowed
+                    .push((ty.clone(), "a result outlives the call and is owned: write a type such as `String`"));
             }
             _ => visit::visit_type(self, ty),
         }
@@ -304,9 +265,6 @@ fn doc_line(attribute: &Attribute) -> Option<String> {
         return None;
     }
     let text = text.value();
-    let lines: Vec<&str> = text
-        .lines()
-        .map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end())
-        .collect();
+    let lines: Vec<&str> = text.lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end()).collect();
     Some(lines.join("\n"))
 }

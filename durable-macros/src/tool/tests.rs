@@ -28,10 +28,7 @@ fn refused(options: &str, item: &str, beginnings: &[&str]) {
     }
     let rest = rest.to_string();
     assert!(rest.contains("struct t ;"), "the tool still exists: {rest}");
-    assert!(
-        rest.contains(":: __private :: Tool for t"),
-        "the tool is still one: {rest}"
-    );
+    assert!(rest.contains(":: __private :: Tool for t"), "the tool is still one: {rest}");
 }
 
 #[test]
@@ -126,10 +123,7 @@ fn a_read_only_tool_awaits_what_it_likes() {
     assert_eq!(messages, <[String; 0]>::default());
     let rest = rest.to_string();
     assert!(rest.contains("vec ! [free () . await] ; free () . await"), "{rest}");
-    assert!(
-        rest.contains("crate :: rt :: __private :: Body :: read_only (move | cx |"),
-        "{rest}"
-    );
+    assert!(rest.contains("crate :: rt :: __private :: Body :: read_only (move | cx |"), "{rest}");
     assert!(rest.contains(") . read_only ()"), "{rest}");
     assert!(!rest.contains(":: durable_runtime"), "{rest}");
 }
@@ -141,53 +135,27 @@ fn the_context_is_found_wherever_it_stands() {
         "/// D.\nasync fn t(a: u32, context: &rt::DurableContext, b: u32) -> Result<u32, E> { Ok(a + b) }",
     );
     assert_eq!(messages, <[String; 0]>::default());
-    assert!(
-        rest.to_string().contains("t (arguments . a , & cx , arguments . b)"),
-        "{rest}"
-    );
+    assert!(rest.to_string().contains("t (arguments . a , & cx , arguments . b)"), "{rest}");
 }
 
 #[test]
 fn the_conditions_of_a_tool_hold_for_all_that_it_expands_to() {
-    let (_, rest) = expanded(
-        "",
-        "/// D.\n#[cfg(unix)] async fn t(cx: &DurableContext) -> Result<u32, E> { Ok(1) }",
-    );
+    let (_, rest) = expanded("", "/// D.\n#[cfg(unix)] async fn t(cx: &DurableContext) -> Result<u32, E> { Ok(1) }");
     assert_eq!(rest.to_string().matches("# [cfg (unix)]").count(), 2, "{rest}");
 }
 
 #[test]
 fn a_signature_that_is_no_tool_is_refused() {
-    refused(
-        "",
-        "/// D.\nfn t(cx: &DurableContext) -> Result<(), E> { Ok(()) }",
-        &["a tool is an async function"],
-    );
-    refused(
-        "",
-        "/// D.\nasync fn t() -> Result<(), E> { Ok(()) }",
-        &["a tool takes its context"],
-    );
+    refused("", "/// D.\nfn t(cx: &DurableContext) -> Result<(), E> { Ok(()) }", &["a tool is an async function"]);
+    refused("", "/// D.\nasync fn t() -> Result<(), E> { Ok(()) }", &["a tool takes its context"]);
     refused(
         "",
         "/// D.\nasync fn t(a: &DurableContext, b: &ReadContext) -> Result<(), E> { Ok(()) }",
         &["a tool has one context"],
     );
-    refused(
-        "",
-        "/// D.\nasync fn t(cx: DurableContext) -> Result<(), E> { Ok(()) }",
-        &["the context is lent"],
-    );
-    refused(
-        "",
-        "/// D.\nasync fn t(cx: &mut DurableContext) -> Result<(), E> { Ok(()) }",
-        &["the context is lent"],
-    );
-    refused(
-        "",
-        "/// D.\nasync fn t(_: &DurableContext) -> Result<(), E> { Ok(()) }",
-        &["the context needs a name"],
-    );
+    refused("", "/// D.\nasync fn t(cx: DurableContext) -> Result<(), E> { Ok(()) }", &["the context is lent"]);
+    refused("", "/// D.\nasync fn t(cx: &mut DurableContext) -> Result<(), E> { Ok(()) }", &["the context is lent"]);
+    refused("", "/// D.\nasync fn t(_: &DurableContext) -> Result<(), E> { Ok(()) }", &["the context needs a name"]);
     refused(
         "",
         "/// D.\nasync fn t<T>(cx: &DurableContext, a: T) -> Result<(), E> { Ok(()) }",
@@ -206,10 +174,7 @@ fn a_signature_that_is_no_tool_is_refused() {
     refused(
         "",
         "/// D.\nasync fn t(cx: &DurableContext, a: &str, b: impl Fn()) -> Result<(), E> { Ok(()) }",
-        &[
-            "an argument arrives as JSON and is owned",
-            "an argument's type needs a name",
-        ],
+        &["an argument arrives as JSON and is owned", "an argument's type needs a name"],
     );
     refused(
         "",
@@ -220,31 +185,11 @@ fn a_signature_that_is_no_tool_is_refused() {
 
 #[test]
 fn a_tool_returns_a_result_that_is_owned() {
-    refused(
-        "",
-        "/// D.\nasync fn t(cx: &DurableContext) {}",
-        &["a tool returns a `Result`: write"],
-    );
-    refused(
-        "",
-        "/// D.\nasync fn t(cx: &DurableContext) -> Vec<u8> {}",
-        &["a tool returns a `Result`, and `Vec<u8>`"],
-    );
-    refused(
-        "",
-        "/// D.\nasync fn t(cx: &DurableContext) -> (u8, u8) {}",
-        &["a tool returns a `Result`, and"],
-    );
-    refused(
-        "",
-        "/// D.\nasync fn t(cx: &DurableContext) -> Result<&str, E> {}",
-        &["a result outlives the call"],
-    );
-    refused(
-        "",
-        "/// D.\nasync fn t(cx: &DurableContext) -> Result<impl S, E> {}",
-        &["the result's type needs a name"],
-    );
+    refused("", "/// D.\nasync fn t(cx: &DurableContext) {}", &["a tool returns a `Result`: write"]);
+    refused("", "/// D.\nasync fn t(cx: &DurableContext) -> Vec<u8> {}", &["a tool returns a `Result`, and `Vec<u8>`"]);
+    refused("", "/// D.\nasync fn t(cx: &DurableContext) -> (u8, u8) {}", &["a tool returns a `Result`, and"]);
+    refused("", "/// D.\nasync fn t(cx: &DurableContext) -> Result<&str, E> {}", &["a result outlives the call"]);
+    refused("", "/// D.\nasync fn t(cx: &DurableContext) -> Result<impl S, E> {}", &["the result's type needs a name"]);
     let alias = "/// D.\nasync fn t(cx: &DurableContext) -> my::ToolResult { Ok(\"\") }";
     assert_eq!(expanded("", alias).0, <[String; 0]>::default());
     let fixed = "/// D.\nasync fn t(cx: &DurableContext) -> Result<&'static str, E> { Ok(\"\") }";
@@ -255,11 +200,7 @@ fn a_tool_returns_a_result_that_is_owned() {
 fn a_tool_says_what_it_is_for() {
     let plain = "async fn t(cx: &DurableContext) -> Result<(), E> { Ok(()) }";
     refused("", plain, &["clients choose a tool by its description"]);
-    refused(
-        "",
-        &format!("///  \n{plain}"),
-        &["clients choose a tool by its description"],
-    );
+    refused("", &format!("///  \n{plain}"), &["clients choose a tool by its description"]);
     let (messages, rest) = expanded("description = \"Said.\"", plain);
     assert_eq!(messages, <[String; 0]>::default());
     assert!(rest.to_string().contains("# [doc = \"Said.\"]"), "{rest}");
@@ -295,23 +236,11 @@ fn context_and_option_agree_on_reading_only() {
 fn the_options_of_an_argument_are_checked() {
     let tool =
         |argument: &str| format!("/// D.\nasync fn t(cx: &DurableContext, {argument} a: u8) -> Result<(), E> {{}}");
-    refused(
-        "",
-        &tool("#[arg(defualt = 1)]"),
-        &["unknown option `defualt`: did you mean `default`?"],
-    );
+    refused("", &tool("#[arg(defualt = 1)]"), &["unknown option `defualt`: did you mean `default`?"]);
     refused("", &tool("#[arg(default)]"), &["`default` takes an expression"]);
     refused("", &tool("#[arg]"), &["`#[arg(..)]` says nothing"]);
-    refused(
-        "",
-        &tool("#[arg(default = 1)] #[arg(default = 2)]"),
-        &["this argument has options already"],
-    );
-    refused(
-        "",
-        &tool("#[cfg(unix)]"),
-        &["the arguments of a tool do not depend on the build"],
-    );
+    refused("", &tool("#[arg(default = 1)] #[arg(default = 2)]"), &["this argument has options already"]);
+    refused("", &tool("#[cfg(unix)]"), &["the arguments of a tool do not depend on the build"]);
 }
 
 #[test]
@@ -340,10 +269,8 @@ fn a_body_is_kept_beside_mistakes_that_leave_it_sound() {
         "/// D.\nasync fn t(cx: &DurableContext) -> Result<(), E> { #[once(at_least, timeout = 5)] pay(cx).await }",
     );
     assert!(rest.to_string().contains("| | async { pay (cx) . await }"), "{rest}");
-    let (_, rest) = expanded(
-        "",
-        "/// D.\nasync fn t(cx: &DurableContext) -> Result<(), E> { #[once(at_least)] pay(cx) }",
-    );
+    let (_, rest) =
+        expanded("", "/// D.\nasync fn t(cx: &DurableContext) -> Result<(), E> { #[once(at_least)] pay(cx) }");
     assert!(!rest.to_string().contains("pay"), "{rest}");
 }
 
@@ -365,14 +292,13 @@ fn a_method_stays_a_method_without_its_body() {
         }
     );
     let expansion = expand(TokenStream::new(), &item).to_string();
-    assert!(
-        expansion.contains("a tool is a free function and has no `self`"),
-        "{expansion}"
-    );
-    assert!(
-        expansion.contains("async fn t (& self , cx : & DurableContext)"),
-        "{expansion}"
-    );
+    assert!(expansion.contains("a tool is a free function and has no `self`"), "{expansion}");
+    assert!(expansion.contains("async fn t (& self , cx : & DurableContext)"), "{expansion}");
     assert!(!expansion.contains("struct"), "{expansion}");
     assert!(!expansion.contains("pay"), "{expansion}");
+}
+
+#[test]
+fn a_tool_without_a_body_is_reported_once() {
+    refused("", "/// D.\nasync fn t(cx: &DurableContext) -> Result<(), E>;", &["a tool is a function with a body"]);
 }

@@ -78,12 +78,9 @@ impl Engine {
             .into());
         }
         let Some(registered) = self.tools.get(&call.tool) else {
-            return Err(Error::new(
-                ErrorKind::FixCall,
-                "unknown_tool",
-                format!("there is no tool `{}`", call.tool),
-            )
-            .into());
+            return Err(
+                Error::new(ErrorKind::FixCall, "unknown_tool", format!("there is no tool `{}`", call.tool)).into()
+            );
         };
         let arguments = call.arguments.to_string();
         self.surroundings.limits.check_arguments(&call.tool, arguments.len())?;
@@ -106,11 +103,7 @@ impl Engine {
         if let Some(used) = self.directory.key_use(row) {
             return Ok(Some(used));
         }
-        let stored = self
-            .surroundings
-            .store
-            .get(Keyspace::IdempotencyKey, row.to_vec())
-            .await?;
+        let stored = self.surroundings.store.get(Keyspace::IdempotencyKey, row.to_vec()).await?;
         stored.map(|bytes| decoded(&bytes)).transpose()
     }
 
@@ -136,10 +129,7 @@ impl Engine {
         }
         let id = InvocationId::from_bytes(used.invocation);
         if let Some(coming) = self.directory.coming(id) {
-            return Ok(Submitted {
-                id,
-                source: AnswerSource::Coming(coming),
-            });
+            return Ok(Submitted { id, source: AnswerSource::Coming(coming) });
         }
         let source = match self.load(id).await? {
             Loaded::Answer(answer) => AnswerSource::Known(answer),
@@ -192,10 +182,7 @@ impl Engine {
         let now = self.surroundings.clock.now();
         let id = InvocationId::new(now);
         let key = key.map(|(row, arguments)| {
-            let used = KeyUse {
-                invocation: *id.as_bytes(),
-                arguments,
-            };
+            let used = KeyUse { invocation: *id.as_bytes(), arguments };
             (row, used)
         });
         let coming = self.directory.enter(id, key.clone()).expect("the id is new");
@@ -210,17 +197,8 @@ impl Engine {
             at: now.as_millis(),
         };
         let invocation = Invocation::admit(id, Arc::clone(&self.surroundings), admission, key);
-        self.execute(
-            id,
-            Some(Run {
-                invocation: Arc::new(invocation),
-                body,
-            }),
-        );
-        Ok(Submitted {
-            id,
-            source: AnswerSource::Coming(coming),
-        })
+        self.execute(id, Some(Run { invocation: Arc::new(invocation), body }));
+        Ok(Submitted { id, source: AnswerSource::Coming(coming) })
     }
 }
 
@@ -231,10 +209,7 @@ fn check_key(key: &str) -> Result<(), Error> {
     Err(Error::new(
         ErrorKind::FixCall,
         "idempotency_key_invalid",
-        format!(
-            "an idempotency key has between 1 and {KEY_BYTES} bytes, and this one has {}",
-            key.len()
-        ),
+        format!("an idempotency key has between 1 and {KEY_BYTES} bytes, and this one has {}", key.len()),
     ))
 }
 
@@ -281,10 +256,7 @@ fn digest(arguments: &Value) -> [u8; 32] {
 
 pub(super) fn decoded<T: bincode::Decode<()>>(bytes: &[u8]) -> Result<T, Error> {
     codec::decode(bytes).map_err(|error| {
-        Error::from(StoreError::unusable(
-            "record_unreadable",
-            format!("a record of the store cannot be read: {error}"),
-        ))
+        Error::from(StoreError::unusable("record_unreadable", format!("a record of the store cannot be read: {error}")))
     })
 }
 
@@ -296,13 +268,7 @@ mod tests {
     fn the_digest_of_arguments_ignores_the_order_of_fields_and_nothing_else() {
         let of = |text: &str| digest(&serde_json::from_str(text).expect("JSON"));
         assert_eq!(of(r#"{"a":1,"b":{"c":2,"d":3}}"#), of(r#"{"b":{"d":3,"c":2},"a":1}"#));
-        for other in [
-            r#"{"a":1}"#,
-            r#"{"a":"1"}"#,
-            r#"{"a":[1]}"#,
-            r#"{"b":1}"#,
-            r#"{"a":1,"b":null}"#,
-        ] {
+        for other in [r#"{"a":1}"#, r#"{"a":"1"}"#, r#"{"a":[1]}"#, r#"{"b":1}"#, r#"{"a":1,"b":null}"#] {
             assert_eq!(of(other) == of(r#"{"a":1}"#), other == r#"{"a":1}"#, "{other}");
         }
         assert_ne!(of("[1,2]"), of("[2,1]"));

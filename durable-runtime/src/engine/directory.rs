@@ -69,6 +69,27 @@ impl Directory {
         live.answer.send_replace(Some(answer));
     }
 
+    /// Ends when nobody waits for the invocation.
+    pub(super) async fn unwatched(&self, id: InvocationId) {
+        let answer = self.entries.lock().live.get(&id).map(|live| live.answer.clone());
+        if let Some(answer) = answer {
+            answer.closed().await;
+        }
+    }
+
+    /// Forgets the invocation, if nobody waits for it.
+    pub(super) fn leave_unwatched(&self, id: InvocationId) -> bool {
+        let mut entries = self.entries.lock();
+        let is_unwatched = entries.live.get(&id).is_some_and(|live| live.answer.receiver_count() == 0);
+        if is_unwatched
+            && let Some(live) = entries.live.remove(&id)
+            && let Some(key) = live.key
+        {
+            entries.keys.remove(&key);
+        }
+        is_unwatched
+    }
+
     /// Answers all who wait now; who comes later waits for the next run.
     pub(super) fn defer(&self, id: InvocationId, answer: Answer) {
         let mut entries = self.entries.lock();

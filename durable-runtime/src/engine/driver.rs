@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::execution::Run;
 use super::invocation::{BatchEnd, Halt, Invocation};
+use crate::clock::Timestamp;
 use crate::context::DurableContext;
 use crate::journal::record::{Conclusion, Ended, Unfinished};
 use crate::store::{CommitError, StoreError, StoreFuture};
@@ -28,6 +29,8 @@ pub(super) enum End {
     StoreFailed(StoreError),
     /// Somebody else has gone on with the invocation.
     Lost,
+    /// All that it does is wait until then, and its body is dropped.
+    Waiting(Timestamp),
     /// The server stops.
     Stopped,
 }
@@ -112,10 +115,12 @@ pub(super) async fn run(run: Run, stopping: &CancellationToken, abandoning: &Can
                 if let Some(panic) = panicked.take() {
                     return Poll::Ready(End::Panicked(panic));
                 }
-                return if is_stopping && invocation.is_at_rest() {
-                    Poll::Ready(End::Stopped)
-                } else {
-                    Poll::Pending
+                if is_stopping && invocation.is_at_rest() {
+                    return Poll::Ready(End::Stopped);
+                }
+                return match invocation.evicted_until() {
+                    Some(until) => Poll::Ready(End::Waiting(until)),
+                    None => Poll::Pending,
                 };
             };
             end_is_in_commit = end.is_some();
@@ -161,11 +166,7 @@ fn conclude(invocation: &Invocation, concluded: Result<Conclude, serde_json::Err
 }
 
 fn parked(invocation: &Invocation, code: String, reason: String) -> BatchEnd {
-    BatchEnd::Parked(Unfinished::Parked {
-        code,
-        reason,
-        at: invocation.now().as_millis(),
-    })
+    BatchEnd::Parked(Unfinished::Parked { code, reason, at: invocation.now().as_millis() })
 }
 
 fn ended(end: BatchEnd) -> End {

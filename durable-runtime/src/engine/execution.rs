@@ -10,6 +10,7 @@ use super::answer::Answer;
 use super::driver::{self, End};
 use super::recovery::Loaded;
 use super::{Engine, Invocation};
+use crate::clock::Timestamp;
 use crate::context::{DurableContext, ReadContext};
 use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
@@ -28,13 +29,15 @@ pub(super) struct Run {
 /// Leaves the directory when it is dropped, if that has not happened.
 struct Leaving {
     engine: Arc<Engine>,
-    id: InvocationId,
+    id: Option<InvocationId>,
 }
 
 impl Drop for Leaving {
     fn drop(&mut self) {
         let answer = Answer::Deferred("it was cut off, and goes on when the server starts again".into());
-        self.engine.directory.leave(self.id, answer);
+        if let Some(id) = self.id {
+            self.engine.directory.leave(id, answer);
+        }
     }
 }
 
@@ -58,61 +61,76 @@ impl Engine {
         let engine = Arc::clone(self);
         self.tasks.spawn(async move {
             // Whatever becomes of this task, those who wait are answered.
-            let leaving = Leaving { engine, id };
-            let answer = leaving.engine.run_to_the_end(id, first).await;
-            leaving.engine.directory.leave(id, answer);
+            let mut leaving = Leaving { engine, id: Some(id) };
+            match leaving.engine.run_to_the_end(id, first).await {
+                Some(answer) => leaving.engine.directory.leave(id, answer),
+                // It has left already, and may be back.
+                None => leaving.id = None,
+            }
         });
     }
 
-    async fn run_to_the_end(&self, id: InvocationId, mut next: Option<Run>) -> Answer {
+    /// Gives the answer for all who wait; `None` when nobody does and the invocation has been taken out of memory.
+    async fn run_to_the_end(&self, id: InvocationId, mut next: Option<Run>) -> Option<Answer> {
         let mut backoff = Backoff(Backoff::FIRST);
         loop {
             let run = match next.take() {
                 Some(run) => run,
                 None => match self.load(id).await {
                     Ok(Loaded::Run(run)) => run,
-                    Ok(Loaded::Answer(answer)) => return answer,
-                    Ok(Loaded::Missing) => return Answer::NotAdmitted("it is not in the store".into()),
+                    Ok(Loaded::Answer(answer)) => return Some(answer),
+                    Ok(Loaded::Missing) => return Some(Answer::NotAdmitted("it is not in the store".into())),
                     Err(error) if error.kind() == ErrorKind::AskPerson => {
                         tracing::error!(invocation = %id, %error, "an invocation cannot be read");
-                        return Answer::Parked {
-                            code: "journal_damaged".into(),
-                            reason: error.to_string(),
-                        };
+                        return Some(Answer::Parked { code: "journal_damaged".into(), reason: error.to_string() });
                     }
                     Err(error) => {
                         self.directory.defer(id, Answer::Deferred(error.to_string()));
                         if self.wait(&mut backoff).await {
                             continue;
                         }
-                        return stopping();
+                        return Some(stopping());
                     }
                 },
             };
             let invocation = Arc::clone(&run.invocation);
             let rows_before = invocation.rows();
             match driver::run(run, &self.stopping, &self.abandoning).await {
-                End::Ended(ended) => return Answer::Ended(Arc::new(ended)),
+                End::Ended(ended) => return Some(Answer::Ended(Arc::new(ended))),
                 End::Parked { code, reason } => {
                     tracing::warn!(invocation = %id, code, reason, "an invocation is parked");
-                    return Answer::Parked { code, reason };
+                    return Some(Answer::Parked { code, reason });
                 }
-                End::Stopped if invocation.is_admitted() => return stopping(),
-                End::Stopped => return Answer::NotAdmitted("the server is stopping".into()),
+                End::Stopped if invocation.is_admitted() => return Some(stopping()),
+                End::Stopped => return Some(Answer::NotAdmitted("the server is stopping".into())),
                 End::Lost => {
-                    return Answer::Deferred(
+                    return Some(Answer::Deferred(
                         "another server has gone on with it, or has used its idempotency key".into(),
-                    );
+                    ));
+                }
+                End::Waiting(until) => {
+                    tokio::select! {
+                        biased;
+                        () = self.directory.unwatched(id) => {
+                            if self.directory.leave_unwatched(id) {
+                                self.timers.set(until, id);
+                                return None;
+                            }
+                        }
+                        is_over = self.wait_until(until) => {
+                            if !is_over {
+                                return Some(stopping());
+                            }
+                        }
+                    }
+                    // The wait is over, or somebody waits for the invocation again just now.
+                    continue;
                 }
                 End::StoreFailed(error) => {
                     let why = error.to_string();
                     self.directory.defer(
                         id,
-                        if invocation.is_admitted() {
-                            Answer::Deferred(why)
-                        } else {
-                            Answer::NotAdmitted(why)
-                        },
+                        if invocation.is_admitted() { Answer::Deferred(why) } else { Answer::NotAdmitted(why) },
                     );
                 }
                 End::Panicked(message) => {
@@ -122,23 +140,25 @@ impl Engine {
                     }
                     match self.count_unclean_end(id, &format!("it panics: {message}")).await {
                         Ok(None) => {}
-                        Ok(Some(parked)) => return parked,
+                        Ok(Some(parked)) => return Some(parked),
                         Err(error) => self.directory.defer(id, Answer::Deferred(error.to_string())),
                     }
                 }
             }
             if !self.wait(&mut backoff).await {
-                return stopping();
+                return Some(stopping());
             }
         }
     }
 
     /// Waits before the next run; `false` when the server stops meanwhile.
     async fn wait(&self, backoff: &mut Backoff) -> bool {
-        let clock = &self.surroundings.clock;
-        let until = clock.now().after(backoff.next());
+        self.wait_until(self.surroundings.clock.now().after(backoff.next())).await
+    }
+
+    async fn wait_until(&self, until: Timestamp) -> bool {
         tokio::select! {
-            () = clock.sleep_until(until) => true,
+            () = self.surroundings.clock.sleep_until(until) => true,
             () = self.stopping.cancelled() => false,
         }
     }
@@ -161,11 +181,9 @@ impl Engine {
                 "result_not_recordable",
                 format!("the tool's result does not serialize to JSON: {error}"),
             )),
-            Err(panic) => Err(Error::new(
-                ErrorKind::FixProgram,
-                "tool_panicked",
-                format!("the read-only tool panicked: {panic}"),
-            )),
+            Err(panic) => {
+                Err(Error::new(ErrorKind::FixProgram, "tool_panicked", format!("the read-only tool panicked: {panic}")))
+            }
         }
     }
 }

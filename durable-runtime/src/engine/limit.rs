@@ -1,5 +1,7 @@
 //! What one invocation, and all of them together, may use.
 
+use std::time::Duration;
+
 use crate::error::{Error, ErrorKind};
 
 /// The limits of a server, each with its default.
@@ -16,6 +18,8 @@ pub struct Limits {
     pub running: usize,
     /// Panics and process deaths in a row, with nothing new in the journal, after which an invocation is parked (10).
     pub unclean_ends: u32,
+    /// How long a wait is for which an invocation is taken out of memory (10 s). It is run again when the wait ends.
+    pub evict_after: Duration,
 }
 
 impl Default for Limits {
@@ -26,6 +30,7 @@ impl Default for Limits {
             steps: 10_000,
             running: 10_000,
             unclean_ends: 10,
+            evict_after: Duration::from_secs(10),
         }
     }
 }

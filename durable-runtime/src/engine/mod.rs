@@ -9,6 +9,7 @@ mod invocation;
 mod limit;
 mod recovery;
 mod shutdown;
+mod timer;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ pub use limit::Limits;
 
 use self::admission::KeyLocks;
 use self::directory::Directory;
+use self::timer::Timers;
 use crate::tool::Registry;
 
 /// How many journals are read at once during recovery.
@@ -34,6 +36,7 @@ pub(crate) struct Engine {
     /// Which build this is, for the journals.
     build: String,
     directory: Directory,
+    timers: Timers,
     key_locks: KeyLocks,
     reading: Semaphore,
     /// Cancelled when the server stops: no attempt starts any more, those that run may end.
@@ -50,6 +53,7 @@ impl Engine {
             tools,
             build,
             directory: Directory::default(),
+            timers: Timers::default(),
             key_locks: KeyLocks::default(),
             reading: Semaphore::new(JOURNALS_READ_AT_ONCE),
             stopping: CancellationToken::new(),

@@ -8,6 +8,7 @@ use super::admission::decoded;
 use super::answer::Answer;
 use super::execution::Run;
 use super::invocation::{Invocation, journal_key};
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
 use crate::journal::codec;
@@ -37,6 +38,7 @@ impl Engine {
         let was_clean = store.get(Keyspace::Meta, CLEANLY_STOPPED.to_vec()).await?.is_some();
         let mut batch = Batch::default();
         batch.delete(Keyspace::Meta, CLEANLY_STOPPED);
+        let now = self.surroundings.clock.now();
         let mut ids = Vec::new();
         let mut after = Bound::Unbounded;
         loop {
@@ -45,13 +47,15 @@ impl Engine {
             after = Bound::Excluded(last.clone());
             for (key, value) in page {
                 let id = invocation_id(&key)?;
-                let Unfinished::Running {
-                    unclean_ends,
-                    rows_then,
-                } = decoded(&value)?
-                else {
+                let Unfinished::Running { unclean_ends, rows_then, wake_at } = decoded(&value)? else {
                     continue;
                 };
+                if let Some(wake_at) = wake_at.map(Timestamp::from_millis)
+                    && wake_at > now
+                {
+                    self.timers.set(wake_at, id);
+                    continue;
+                }
                 if !was_clean {
                     let rows = self.journal_rows(id).await?;
                     let counted = self.counted(unclean_ends, rows_then, rows, "the server died while it ran");
@@ -67,11 +71,7 @@ impl Engine {
         }
         self.commit(batch).await?;
         if !ids.is_empty() {
-            tracing::info!(
-                unfinished = ids.len(),
-                was_clean,
-                "going on with unfinished invocations"
-            );
+            tracing::info!(unfinished = ids.len(), was_clean, "going on with unfinished invocations");
         }
         for id in &ids {
             self.directory.enter(*id, None);
@@ -79,6 +79,7 @@ impl Engine {
         for id in ids {
             self.execute(id, None);
         }
+        self.watch_timers();
         Ok(())
     }
 
@@ -89,11 +90,7 @@ impl Engine {
         let Some(row) = store.get(Keyspace::Unfinished, key.clone()).await? else {
             return Ok(None);
         };
-        let Unfinished::Running {
-            unclean_ends,
-            rows_then,
-        } = decoded(&row)?
-        else {
+        let Unfinished::Running { unclean_ends, rows_then, .. } = decoded(&row)? else {
             return Ok(None);
         };
         let rows = self.journal_rows(id).await?;
@@ -112,10 +109,7 @@ impl Engine {
     fn counted(&self, unclean_ends: u32, rows_then: u32, rows: u32, how: &str) -> Unfinished {
         let unclean_ends = if rows > rows_then { 1 } else { unclean_ends + 1 };
         if unclean_ends < self.surroundings.limits.unclean_ends {
-            return Unfinished::Running {
-                unclean_ends,
-                rows_then: rows,
-            };
+            return Unfinished::Running { unclean_ends, rows_then: rows, wake_at: None };
         }
         Unfinished::Parked {
             code: "unclean_ends".into(),
@@ -139,21 +133,12 @@ impl Engine {
             })
             .await?;
         let Some((key, _)) = last.first() else { return Ok(0) };
-        let row = key
-            .get(16..)
-            .and_then(|row| row.try_into().ok())
-            .ok_or_else(damaged_key)?;
+        let row = key.get(16..).and_then(|row| row.try_into().ok()).ok_or_else(damaged_key)?;
         Ok(u32::from_be_bytes(row) + 1)
     }
 
     async fn page(&self, keyspace: Keyspace, lower: Bound<Vec<u8>>, upper: Bound<Vec<u8>>) -> Result<Vec<Row>, Error> {
-        let scan = Scan {
-            keyspace,
-            lower,
-            upper,
-            descending: false,
-            limit: PAGE,
-        };
+        let scan = Scan { keyspace, lower, upper, descending: false, limit: PAGE };
         Ok(self.surroundings.store.scan(scan).await?)
     }
 
@@ -205,34 +190,19 @@ impl Engine {
             Ok(BodyKind::ReadOnly(_)) => {
                 return Ok(parked(
                     "tool_read_only",
-                    format!(
-                        "`{}` is read-only in this build, and was not when it was called",
-                        admission.tool
-                    ),
+                    format!("`{}` is read-only in this build, and was not when it was called", admission.tool),
                 ));
             }
             Err(error) => {
                 return Ok(parked(
                     "arguments_not_decodable",
-                    format!(
-                        "the recorded arguments do not fit `{}` in this build: {error}",
-                        admission.tool
-                    ),
+                    format!("the recorded arguments do not fit `{}` in this build: {error}", admission.tool),
                 ));
             }
         };
-        let invocation = Invocation::resume(
-            id,
-            Arc::clone(&self.surroundings),
-            history,
-            next_row,
-            owned_row,
-            was_unclean,
-        );
-        Ok(Loaded::Run(Run {
-            invocation: Arc::new(invocation),
-            body,
-        }))
+        let invocation =
+            Invocation::resume(id, Arc::clone(&self.surroundings), history, next_row, owned_row, was_unclean);
+        Ok(Loaded::Run(Run { invocation: Arc::new(invocation), body }))
     }
 
     async fn journal(&self, id: InvocationId) -> Result<(Vec<Record>, u32), Error> {
@@ -255,18 +225,11 @@ impl Engine {
 
 fn parked(code: &str, reason: String) -> Loaded {
     tracing::warn!(code, reason, "an invocation cannot go on with this build");
-    Loaded::Answer(Answer::Parked {
-        code: code.to_owned(),
-        reason,
-    })
+    Loaded::Answer(Answer::Parked { code: code.to_owned(), reason })
 }
 
 fn damaged_key() -> Error {
-    Error::new(
-        ErrorKind::AskPerson,
-        "record_unreadable",
-        "a key of the store has the wrong length",
-    )
+    Error::new(ErrorKind::AskPerson, "record_unreadable", "a key of the store has the wrong length")
 }
 
 fn invocation_id(key: &[u8]) -> Result<InvocationId, Error> {

@@ -40,10 +40,7 @@ pub(crate) fn decode<T: Decode<()>>(bytes: &[u8]) -> Result<T, CodecError> {
     if read == body.len() {
         Ok(value)
     } else {
-        Err(CodecError::Damaged(format!(
-            "{} bytes follow its end",
-            body.len() - read
-        )))
+        Err(CodecError::Damaged(format!("{} bytes follow its end", body.len() - read)))
     }
 }
 
@@ -54,11 +51,7 @@ mod tests {
     use crate::journal::record::{Admission, Conclusion, Ended, KeyUse, Outcome, Record, StepKind, Unfinished};
 
     fn charge() -> Identity {
-        Identity {
-            scope: String::new(),
-            name: "charge".into(),
-            key: Some("7".into()),
-        }
+        Identity { scope: String::new(), name: "charge".into(), key: Some("7".into()) }
     }
 
     fn every_record() -> Vec<Record> {
@@ -73,11 +66,7 @@ mod tests {
                 seed: 1,
                 at: 2,
             }),
-            Record::Started {
-                step: charge(),
-                attempt: 1,
-                at: 3,
-            },
+            Record::Started { step: charge(), attempt: 1, at: 3 },
             Record::Failed {
                 step: charge(),
                 kind: StepKind::AtMostOnce,
@@ -93,28 +82,15 @@ mod tests {
                 outcome: Outcome::Value("2".into()),
                 at: 6,
             },
-            Record::Unrecordable {
-                step: charge(),
-                kind: StepKind::AtLeastOnce,
-                attempt: 2,
-                reason: "r".into(),
-                at: 7,
-            },
-            Record::Operated {
-                operation: charge(),
-                result: vec![8],
-            },
+            Record::Unrecordable { step: charge(), kind: StepKind::AtLeastOnce, attempt: 2, reason: "r".into(), at: 7 },
+            Record::Operated { operation: charge(), result: vec![8] },
         ]
     }
 
     /// These bytes are in stores of released versions: if this fails, raise the version and read the old one too.
     #[test]
     fn the_bytes_of_records_do_not_change() {
-        let hex = |bytes: Vec<u8>| {
-            bytes
-                .iter()
-                .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
-        };
+        let hex = |bytes: Vec<u8>| bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         assert_eq!(
             hex(encode(&every_record())),
             concat!(
@@ -143,29 +119,16 @@ mod tests {
         let ended = Ended {
             tool: "t".into(),
             principal: "p".into(),
-            conclusion: Conclusion::Failed {
-                message: "m".into(),
-                error: "e".into(),
-            },
+            conclusion: Conclusion::Failed { message: "m".into(), error: "e".into() },
             admitted_at: 1,
             at: 2,
         };
         assert_eq!(hex(encode(&ended)), "0101740170".to_owned() + "01016d0165" + "0102");
-        let running = Unfinished::Running {
-            unclean_ends: 3,
-            rows_then: 4,
-        };
-        assert_eq!(hex(encode(&running)), "01000304");
-        let parked = Unfinished::Parked {
-            code: "c".into(),
-            reason: "r".into(),
-            at: 5,
-        };
+        let running = Unfinished::Running { unclean_ends: 3, rows_then: 4, wake_at: Some(5) };
+        assert_eq!(hex(encode(&running)), "010003040105");
+        let parked = Unfinished::Parked { code: "c".into(), reason: "r".into(), at: 5 };
         assert_eq!(hex(encode(&parked)), "0101016301".to_owned() + "7205");
-        let key = KeyUse {
-            invocation: [1; 16],
-            arguments: [2; 32],
-        };
+        let key = KeyUse { invocation: [1; 16], arguments: [2; 32] };
         assert_eq!(hex(encode(&key)), format!("01{}{}", "01".repeat(16), "02".repeat(32)));
     }
 

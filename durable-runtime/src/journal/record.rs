@@ -127,6 +127,8 @@ pub(crate) enum Unfinished {
         unclean_ends: u32,
         /// How many rows the journal had when that was last counted.
         rows_then: u32,
+        /// When the wait ends that is all it does; it is not in memory until then.
+        wake_at: Option<u64>,
     },
     /// It needs a person.
     Parked { code: String, reason: String, at: u64 },

@@ -72,11 +72,7 @@ pub(crate) fn replay(records: impl IntoIterator<Item = Record>) -> Result<Histor
 impl History {
     /// The history of a call that is only admitted.
     pub(crate) fn new(admission: Admission) -> Self {
-        Self {
-            admission,
-            steps: HashMap::new(),
-            operations: HashMap::new(),
-        }
+        Self { admission, steps: HashMap::new(), operations: HashMap::new() }
     }
 
     fn append(&mut self, record: Record) -> Result<(), Contradiction> {
@@ -89,25 +85,10 @@ impl History {
                 };
             }
             Record::Started { step, attempt, .. } => (step, StepKind::AtMostOnce, StepState::Started { attempt }),
-            Record::Failed {
-                step,
-                kind,
-                attempt,
-                error,
-                retry_at,
-                ..
-            } => (
-                step,
-                kind,
-                StepState::Failed {
-                    attempt,
-                    error,
-                    retry_at,
-                },
-            ),
-            Record::Ended {
-                step, kind, outcome, ..
-            } => (step, kind, StepState::Ended { outcome }),
+            Record::Failed { step, kind, attempt, error, retry_at, .. } => {
+                (step, kind, StepState::Failed { attempt, error, retry_at })
+            }
+            Record::Ended { step, kind, outcome, .. } => (step, kind, StepState::Ended { outcome }),
             Record::Unrecordable { step, kind, reason, .. } => (step, kind, StepState::Unrecordable { reason }),
         };
         let before = self.steps.insert(step.clone(), StepHistory { kind, state });
@@ -140,21 +121,19 @@ impl History {
         }
         match &history.state {
             StepState::Started { attempt } => Decision::InDoubt { attempt: *attempt },
-            StepState::Failed {
-                attempt,
-                error,
-                retry_at,
-            } => Decision::Retry {
-                attempt: attempt.saturating_add(1),
-                retry_at: *retry_at,
-                error: error.clone(),
-            },
+            StepState::Failed { attempt, error, retry_at } => {
+                Decision::Retry { attempt: attempt.saturating_add(1), retry_at: *retry_at, error: error.clone() }
+            }
             StepState::Ended { outcome } => Decision::Return(outcome.clone()),
-            StepState::Unrecordable { reason } => Decision::Park {
-                code: "outcome_not_recordable",
-                reason: reason.clone(),
-            },
+            StepState::Unrecordable { reason } => {
+                Decision::Park { code: "outcome_not_recordable", reason: reason.clone() }
+            }
         }
+    }
+
+    /// All steps and operations that were begun.
+    pub(crate) fn identities(&self) -> impl Iterator<Item = &Identity> {
+        self.steps.keys().chain(self.operations.keys())
     }
 
     /// What an operation of the body gave, if it was made.
@@ -168,11 +147,7 @@ mod tests {
     use super::*;
 
     fn step(name: &str) -> Identity {
-        Identity {
-            scope: String::new(),
-            name: name.into(),
-            key: None,
-        }
+        Identity { scope: String::new(), name: name.into(), key: None }
     }
 
     fn admitted() -> Record {
@@ -189,32 +164,15 @@ mod tests {
     }
 
     fn started(name: &str, attempt: u32) -> Record {
-        Record::Started {
-            step: step(name),
-            attempt,
-            at: 0,
-        }
+        Record::Started { step: step(name), attempt, at: 0 }
     }
 
     fn failed(name: &str, kind: StepKind, attempt: u32) -> Record {
-        Record::Failed {
-            step: step(name),
-            kind,
-            attempt,
-            error: "\"no route\"".into(),
-            at: 0,
-            retry_at: 900,
-        }
+        Record::Failed { step: step(name), kind, attempt, error: "\"no route\"".into(), at: 0, retry_at: 900 }
     }
 
     fn ended(name: &str, kind: StepKind, value: &str) -> Record {
-        Record::Ended {
-            step: step(name),
-            kind,
-            attempt: 1,
-            outcome: Outcome::Value(value.into()),
-            at: 0,
-        }
+        Record::Ended { step: step(name), kind, attempt: 1, outcome: Outcome::Value(value.into()), at: 0 }
     }
 
     fn history(records: Vec<Record>) -> History {
@@ -232,28 +190,19 @@ mod tests {
     #[test]
     fn a_step_with_an_outcome_is_not_attempted_again() {
         let history = history(vec![admitted(), ended("a", StepKind::AtLeastOnce, "1")]);
-        assert_eq!(
-            history.decide(&step("a"), StepKind::AtLeastOnce),
-            Decision::Return(Outcome::Value("1".into()))
-        );
+        assert_eq!(history.decide(&step("a"), StepKind::AtLeastOnce), Decision::Return(Outcome::Value("1".into())));
     }
 
     #[test]
     fn an_at_most_once_attempt_without_an_end_is_in_doubt() {
         let history = history(vec![admitted(), started("a", 1)]);
-        assert_eq!(
-            history.decide(&step("a"), StepKind::AtMostOnce),
-            Decision::InDoubt { attempt: 1 }
-        );
+        assert_eq!(history.decide(&step("a"), StepKind::AtMostOnce), Decision::InDoubt { attempt: 1 });
     }
 
     #[test]
     fn a_started_attempt_that_ended_is_not_in_doubt() {
         let history = history(vec![admitted(), started("a", 1), ended("a", StepKind::AtMostOnce, "1")]);
-        assert_eq!(
-            history.decide(&step("a"), StepKind::AtMostOnce),
-            Decision::Return(Outcome::Value("1".into()))
-        );
+        assert_eq!(history.decide(&step("a"), StepKind::AtMostOnce), Decision::Return(Outcome::Value("1".into())));
     }
 
     #[test]
@@ -262,41 +211,23 @@ mod tests {
             let history = history(vec![admitted(), failed("a", kind, 2)]);
             assert_eq!(
                 history.decide(&step("a"), kind),
-                Decision::Retry {
-                    attempt: 3,
-                    retry_at: 900,
-                    error: "\"no route\"".into()
-                }
+                Decision::Retry { attempt: 3, retry_at: 900, error: "\"no route\"".into() }
             );
         }
     }
 
     #[test]
     fn a_second_attempt_without_an_end_is_in_doubt_again() {
-        let history = history(vec![
-            admitted(),
-            started("a", 1),
-            failed("a", StepKind::AtMostOnce, 1),
-            started("a", 2),
-        ]);
-        assert_eq!(
-            history.decide(&step("a"), StepKind::AtMostOnce),
-            Decision::InDoubt { attempt: 2 }
-        );
+        let history = history(vec![admitted(), started("a", 1), failed("a", StepKind::AtMostOnce, 1), started("a", 2)]);
+        assert_eq!(history.decide(&step("a"), StepKind::AtMostOnce), Decision::InDoubt { attempt: 2 });
     }
 
     #[test]
     fn the_order_of_other_steps_means_nothing() {
-        let one = history(vec![
-            admitted(),
-            ended("a", StepKind::AtLeastOnce, "1"),
-            ended("b", StepKind::AtLeastOnce, "2"),
-        ]);
-        let other = history(vec![
-            admitted(),
-            ended("b", StepKind::AtLeastOnce, "2"),
-            ended("a", StepKind::AtLeastOnce, "1"),
-        ]);
+        let one =
+            history(vec![admitted(), ended("a", StepKind::AtLeastOnce, "1"), ended("b", StepKind::AtLeastOnce, "2")]);
+        let other =
+            history(vec![admitted(), ended("b", StepKind::AtLeastOnce, "2"), ended("a", StepKind::AtLeastOnce, "1")]);
         assert_eq!(one, other);
     }
 
@@ -305,10 +236,7 @@ mod tests {
         let history = history(vec![admitted(), ended("a", StepKind::AtLeastOnce, "1")]);
         assert!(matches!(
             history.decide(&step("a"), StepKind::AtMostOnce),
-            Decision::Park {
-                code: "step_kind_changed",
-                ..
-            }
+            Decision::Park { code: "step_kind_changed", .. }
         ));
     }
 
@@ -326,22 +254,13 @@ mod tests {
         ]);
         assert!(matches!(
             history.decide(&step("a"), StepKind::AtLeastOnce),
-            Decision::Park {
-                code: "outcome_not_recordable",
-                ..
-            }
+            Decision::Park { code: "outcome_not_recordable", .. }
         ));
     }
 
     #[test]
     fn an_operation_gives_what_it_gave() {
-        let history = history(vec![
-            admitted(),
-            Record::Operated {
-                operation: step("users.get"),
-                result: vec![7],
-            },
-        ]);
+        let history = history(vec![admitted(), Record::Operated { operation: step("users.get"), result: vec![7] }]);
         assert_eq!(history.operation(&step("users.get")), Some(&[7][..]));
         assert_eq!(history.operation(&step("users.range")), None);
     }
@@ -352,9 +271,6 @@ mod tests {
         assert_eq!(replay(vec![]), Err(Contradiction::NoAdmission));
         assert_eq!(replay(vec![started("a", 1)]), Err(Contradiction::NoAdmission));
         assert_eq!(replay(vec![admitted(), admitted()]), Err(Contradiction::AdmittedTwice));
-        assert_eq!(
-            replay(vec![admitted(), twice.clone(), twice]),
-            Err(Contradiction::AfterOutcome(step("a")))
-        );
+        assert_eq!(replay(vec![admitted(), twice.clone(), twice]), Err(Contradiction::AfterOutcome(step("a"))));
     }
 }

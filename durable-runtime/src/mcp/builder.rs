@@ -164,10 +164,7 @@ impl ServerBuilder {
         let store: Arc<dyn Store> = match self.store {
             StoreChoice::Given(store) => store,
             StoreChoice::File(path) => {
-                let options = RedbOptions {
-                    path,
-                    cache_bytes: self.cache_bytes,
-                };
+                let options = RedbOptions { path, cache_bytes: self.cache_bytes };
                 let opened = tokio::task::spawn_blocking(move || RedbBackend::open(options)).await;
                 Arc::new(opened.map_err(|error| {
                     Error::new(ErrorKind::AskPerson, "store_damaged", "opening the store panicked").with_source(error)
@@ -182,11 +179,7 @@ impl ServerBuilder {
             }
         };
         let build = format!("{} {}", self.name, self.version);
-        let surroundings = Surroundings {
-            store,
-            clock: self.clock,
-            limits: self.limits,
-        };
+        let surroundings = Surroundings { store, clock: self.clock, limits: self.limits };
         let engine = Engine::new(surroundings, registry, build);
         engine.recover().await?;
         Ok(Server::new(super::server::Parts {

@@ -37,19 +37,11 @@ impl ServerHandler for Handler {
         _page: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(
-            self.server.parts.contract.tools.clone(),
-        ))
+        Ok(ListToolsResult::with_all_items(self.server.parts.contract.tools.clone()))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.server
-            .parts
-            .contract
-            .tools
-            .iter()
-            .find(|tool| tool.name == name)
-            .cloned()
+        self.server.parts.contract.tools.iter().find(|tool| tool.name == name).cloned()
     }
 
     async fn call_tool(
@@ -57,10 +49,7 @@ impl ServerHandler for Handler {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        self.call(request, &context)
-            .await
-            .map(CallToolResponse::from)
-            .map_err(|error| protocol_error(&error))
+        self.call(request, &context).await.map(CallToolResponse::from).map_err(|error| protocol_error(&error))
     }
 }
 
@@ -100,11 +89,7 @@ impl Handler {
         };
         let (id, is_replayed) = (submitted.id, submitted.is_replayed());
         match submitted.answer().await.into_ended(id) {
-            Ok(ended) => Ok(result::of_invocation(
-                result::result(&ended.conclusion),
-                id,
-                is_replayed,
-            )),
+            Ok(ended) => Ok(result::of_invocation(result::result(&ended.conclusion), id, is_replayed)),
             // A person is needed, and the model is how they learn of it.
             Err(error) if error.kind() == ErrorKind::AskPerson => {
                 Ok(result::of_invocation(result::failure(&error), id, is_replayed))
@@ -114,21 +99,11 @@ impl Handler {
     }
 
     fn unknown_tool(&self, name: &str) -> Error {
-        let known: Vec<&str> = self
-            .server
-            .parts
-            .contract
-            .tools
-            .iter()
-            .map(|tool| tool.name.as_ref())
-            .collect();
+        let known: Vec<&str> = self.server.parts.contract.tools.iter().map(|tool| tool.name.as_ref()).collect();
         Error::new(
             ErrorKind::FixCall,
             "unknown_tool",
-            format!(
-                "there is no tool `{name}`; the tools of this server are: {}",
-                known.join(", ")
-            ),
+            format!("there is no tool `{name}`; the tools of this server are: {}", known.join(", ")),
         )
     }
 }

@@ -23,10 +23,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The service behind a path of a router. `cut` ends its sessions and streams.
 pub(super) fn service(server: &Server, cut: &CancellationToken) -> axum::Router {
-    let handler = Handler {
-        server: server.clone(),
-        origin: "http",
-    };
+    let handler = Handler { server: server.clone(), origin: "http" };
     let parts = &server.parts;
     let config = StreamableHttpServerConfig::default()
         .with_allowed_hosts(parts.allowed_hosts.clone())
@@ -48,9 +45,7 @@ pub struct Listening {
 
 impl fmt::Debug for Listening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listening")
-            .field("address", &self.address)
-            .finish_non_exhaustive()
+        f.debug_struct("Listening").field("address", &self.address).finish_non_exhaustive()
     }
 }
 
@@ -74,11 +69,7 @@ impl Listening {
         };
         let listener = TcpListener::bind(&address).await.map_err(unavailable)?;
         let address = listener.local_addr().map_err(unavailable)?;
-        Ok(Self {
-            server,
-            listener,
-            address,
-        })
+        Ok(Self { server, listener, address })
     }
 
     /// The bound address; its port is the one that the system chose if 0 was asked for.
@@ -131,12 +122,7 @@ impl Listening {
 }
 
 fn failed(error: io::Error) -> Error {
-    Error::new(
-        ErrorKind::AskPerson,
-        "serving_failed",
-        format!("the server cannot go on: {error}"),
-    )
-    .with_source(error)
+    Error::new(ErrorKind::AskPerson, "serving_failed", format!("the server cannot go on: {error}")).with_source(error)
 }
 
 /// Ends on Ctrl-C or SIGTERM.

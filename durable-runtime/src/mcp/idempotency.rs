@@ -20,15 +20,10 @@ pub(super) fn key(context: &RequestContext<RoleServer>) -> Result<Option<String>
         Some(Value::String(key)) => Some(key.clone()),
         Some(_) => return Err(invalid(format!("`_meta[\"{META}\"]` is not a string"))),
     };
-    let headers = context
-        .extensions
-        .get::<::http::request::Parts>()
-        .map(|parts| &parts.headers);
+    let headers = context.extensions.get::<::http::request::Parts>().map(|parts| &parts.headers);
     let mut from_header = None;
     for value in headers.into_iter().flat_map(|headers| headers.get_all(HEADER)) {
-        let value = value
-            .to_str()
-            .map_err(|_| invalid("the header `Idempotency-Key` is not visible ASCII"))?;
+        let value = value.to_str().map_err(|_| invalid("the header `Idempotency-Key` is not visible ASCII"))?;
         if from_header.replace(header_key(value)?).is_some() {
             return Err(invalid("the header `Idempotency-Key` is given more than once"));
         }
@@ -60,9 +55,7 @@ fn header_key(value: &str) -> Result<String, Error> {
             Some(plain) => key.push(plain),
         }
     }
-    Err(invalid(
-        "the header `Idempotency-Key` begins with a quote and is no quoted string of RFC 8941",
-    ))
+    Err(invalid("the header `Idempotency-Key` begins with a quote and is no quoted string of RFC 8941"))
 }
 
 #[cfg(test)]
@@ -71,12 +64,7 @@ mod tests {
 
     #[test]
     fn a_header_is_taken_bare_or_quoted() {
-        for (value, key) in [
-            ("abc", "abc"),
-            ("\"abc\"", "abc"),
-            (r#""a\"b\\c""#, r#"a"b\c"#),
-            (" a ", "a"),
-        ] {
+        for (value, key) in [("abc", "abc"), ("\"abc\"", "abc"), (r#""a\"b\\c""#, r#"a"b\c"#), (" a ", "a")] {
             assert_eq!(header_key(value).expect("a key"), key);
         }
     }

@@ -27,26 +27,15 @@ pub(super) fn result(conclusion: &Conclusion) -> CallToolResult {
 /// A failure that the model can read and act upon.
 pub(super) fn failure(error: &Error) -> CallToolResult {
     let mut result = CallToolResult::error(vec![ContentBlock::text(error.to_string())]);
-    say(
-        &mut result,
-        "durable/error",
-        json!({ "type": error.code(), "next": error.kind() }),
-    );
+    say(&mut result, "durable/error", json!({ "type": error.code(), "next": error.kind() }));
     result
 }
 
 /// Arguments that do not fit.
 pub(super) fn mistakes(tool: &str, mistakes: &[String]) -> CallToolResult {
-    let text = format!(
-        "invalid_arguments: the arguments do not fit `{tool}`: {}",
-        mistakes.join("; ")
-    );
+    let text = format!("invalid_arguments: the arguments do not fit `{tool}`: {}", mistakes.join("; "));
     let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
-    say(
-        &mut result,
-        "durable/error",
-        json!({ "type": "invalid_arguments", "next": "fix_call" }),
-    );
+    say(&mut result, "durable/error", json!({ "type": "invalid_arguments", "next": "fix_call" }));
     result
 }
 

@@ -22,10 +22,7 @@ pub(super) struct Contract {
 impl Contract {
     /// Checks the schemas of all tools.
     pub(super) fn of(registry: &Registry) -> Result<Self, Error> {
-        let mut contract = Self {
-            tools: Vec::new(),
-            inputs: HashMap::new(),
-        };
+        let mut contract = Self { tools: Vec::new(), inputs: HashMap::new() };
         for registered in registry.iter() {
             let definition = &registered.definition;
             let validator = input_validator(definition)?;

@@ -37,9 +37,7 @@ pub struct Server {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server")
-            .field("name", &self.parts.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Server").field("name", &self.parts.name).finish_non_exhaustive()
     }
 }
 

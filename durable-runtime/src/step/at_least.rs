@@ -6,57 +6,47 @@
 use std::time::Duration;
 
 use super::attempt::{AttemptEnd, Next, StepContext};
-use super::bound::{StepError, StepValue, TimedOutError};
+use super::bound::{StepError, StepResult, StepValue, TimedOutError};
 use super::core::{Phase, StepCore};
 use crate::context::DurableContext;
 use crate::error::StepTimedOut;
 use crate::journal::record::{Outcome, StepKind};
 
 /// A step whose effect happens once or more.
-pub struct AtLeast<T, E> {
+pub struct AtLeast<R> {
     core: StepCore,
     phase: Phase,
-    timed_out: Option<fn(StepTimedOut) -> E>,
-    value: std::marker::PhantomData<fn() -> T>,
+    timed_out: Option<fn(StepTimedOut) -> R>,
 }
 
 /// Begins a step.
-pub fn at_least<T, E>(cx: &DurableContext, name: &'static str) -> AtLeast<T, E> {
-    AtLeast {
-        core: StepCore::new(cx, name, StepKind::AtLeastOnce),
-        phase: Phase::Undecided,
-        timed_out: None,
-        value: std::marker::PhantomData,
-    }
+pub fn at_least<R>(cx: &DurableContext, name: &'static str) -> AtLeast<R> {
+    AtLeast { core: StepCore::new(cx, name, StepKind::AtLeastOnce), phase: Phase::Undecided, timed_out: None }
 }
 
-impl<T, E> AtLeast<T, E> {
+impl<R> AtLeast<R> {
     super::retry::options!();
 
     /// An attempt that runs longer has failed.
     #[must_use]
     pub fn timeout_ms(mut self, millis: u64) -> Self
     where
-        E: TimedOutError,
+        R: StepResult<Error: TimedOutError>,
     {
         self.core.timeout = Some(Duration::from_millis(millis));
-        self.timed_out = Some(E::from);
+        self.timed_out = Some(|timed_out| R::from_result(Err(timed_out.into())));
         self
     }
 }
 
-impl<T, E> AtLeast<T, E>
-where
-    T: StepValue,
-    E: StepError,
-{
+impl<R: StepResult<Value: StepValue, Error: StepError>> AtLeast<R> {
     /// Gives the step's outcome, or the next attempt to be made.
-    pub async fn next(&mut self) -> Next<T, E> {
+    pub async fn next(&mut self) -> Next<R> {
         if matches!(self.phase, Phase::Undecided) {
             self.phase = self.core.begin();
         }
         match &self.phase {
-            Phase::Ended(outcome) => Next::Outcome(self.core.decode(outcome).await),
+            Phase::Ended(outcome) => Next::Outcome(R::from_result(self.core.decode(outcome).await)),
             Phase::Due(due) => {
                 self.core.wait_for(due).await;
                 self.core.invocation.permission_to_start().await;
@@ -67,18 +57,21 @@ where
     }
 
     /// Takes in how an attempt ended.
-    pub fn end(&mut self, attempt: &StepContext, end: AttemptEnd<T, E>) {
+    pub fn end(&mut self, attempt: &StepContext, end: AttemptEnd<R>) {
         let number = attempt.attempt();
-        let error = match end {
-            AttemptEnd::Returned(Ok(value)) => {
+        let result = match end {
+            AttemptEnd::Returned(result) => result,
+            AttemptEnd::TimedOut(timed_out) => match self.timed_out {
+                Some(into_result) => into_result(timed_out),
+                None => unreachable!("only a step with a timeout times out"),
+            },
+        };
+        let error = match result.into_result() {
+            Ok(value) => {
                 self.phase = self.core.succeeded(attempt, &value);
                 return;
             }
-            AttemptEnd::Returned(Err(error)) => error,
-            AttemptEnd::TimedOut(timed_out) => match self.timed_out {
-                Some(into_error) => into_error(timed_out),
-                None => unreachable!("only a step with a timeout times out"),
-            },
+            Err(error) => error,
         };
         self.phase = if self.core.policy.allows(number.saturating_add(1)) {
             self.core.failed(number, &error)

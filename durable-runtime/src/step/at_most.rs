@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::attempt::{AttemptEnd, Next, StepContext};
-use super::bound::{InDoubtError, StepError, StepValue};
+use super::bound::{InDoubtError, StepError, StepResult, StepValue};
 use super::core::{Phase, StepCore};
 use crate::context::DurableContext;
 use crate::error::AtMostOnceFailedBeforeCompleting;
@@ -14,20 +14,18 @@ use crate::journal::record::{Outcome, Record, StepKind};
 use crate::table::overlay::Overlay;
 
 /// A step whose effect happens once or not at all.
-pub struct AtMost<T, E> {
+pub struct AtMost<R> {
     core: StepCore,
     phase: Phase,
-    in_doubt: fn(AtMostOnceFailedBeforeCompleting) -> E,
-    value: std::marker::PhantomData<fn() -> T>,
+    result: std::marker::PhantomData<fn() -> R>,
 }
 
 /// Begins a step.
-pub fn at_most<T, E: InDoubtError>(cx: &DurableContext, name: &'static str) -> AtMost<T, E> {
+pub fn at_most<R>(cx: &DurableContext, name: &'static str) -> AtMost<R> {
     AtMost {
         core: StepCore::new(cx, name, StepKind::AtMostOnce),
         phase: Phase::Undecided,
-        in_doubt: E::from,
-        value: std::marker::PhantomData,
+        result: std::marker::PhantomData,
     }
 }
 
@@ -36,7 +34,7 @@ pub fn never<E>(_: &E) -> bool {
     false
 }
 
-impl<T, E> AtMost<T, E> {
+impl<R> AtMost<R> {
     super::retry::options!();
 
     /// An attempt that runs longer is dropped, and in doubt.
@@ -47,13 +45,9 @@ impl<T, E> AtMost<T, E> {
     }
 }
 
-impl<T, E> AtMost<T, E>
-where
-    T: StepValue,
-    E: StepError,
-{
+impl<R: StepResult<Value: StepValue, Error: StepError + InDoubtError>> AtMost<R> {
     /// Gives the step's outcome, or the next attempt to be made.
-    pub async fn next(&mut self) -> Next<T, E> {
+    pub async fn next(&mut self) -> Next<R> {
         if matches!(self.phase, Phase::Undecided) {
             self.phase = self.core.begin();
         }
@@ -61,7 +55,7 @@ where
             self.phase = self.in_doubt(attempt);
         }
         match &self.phase {
-            Phase::Ended(outcome) => Next::Outcome(self.core.decode(outcome).await),
+            Phase::Ended(outcome) => Next::Outcome(R::from_result(self.core.decode(outcome).await)),
             Phase::Due(due) => {
                 self.core.wait_for(due).await;
                 if self.core.invocation.is_stopping() {
@@ -84,26 +78,22 @@ where
     }
 
     fn in_doubt(&self, attempt: u32) -> Phase {
-        let error = (self.in_doubt)(AtMostOnceFailedBeforeCompleting::new(
-            self.core.identity.to_string(),
-            attempt,
-        ));
+        let error = R::Error::from(AtMostOnceFailedBeforeCompleting::new(self.core.identity.to_string(), attempt));
         self.core.ended_with_error(attempt, &error, Outcome::InDoubt)
     }
 
     /// Takes in how an attempt ended; `is_retryable` tells the errors that another attempt may follow.
-    pub fn end(&mut self, attempt: &StepContext, end: AttemptEnd<T, E>, is_retryable: impl FnOnce(&E) -> bool) {
+    pub fn end(&mut self, attempt: &StepContext, end: AttemptEnd<R>, is_retryable: impl FnOnce(&R::Error) -> bool) {
         let number = attempt.attempt();
         self.phase = match end {
-            AttemptEnd::Returned(Ok(value)) => self.core.succeeded(attempt, &value),
             AttemptEnd::TimedOut(_) => self.in_doubt(number),
-            AttemptEnd::Returned(Err(error)) => {
-                if self.core.policy.allows(number.saturating_add(1)) && is_retryable(&error) {
+            AttemptEnd::Returned(result) => match result.into_result() {
+                Ok(value) => self.core.succeeded(attempt, &value),
+                Err(error) if self.core.policy.allows(number.saturating_add(1)) && is_retryable(&error) => {
                     self.core.failed(number, &error)
-                } else {
-                    self.core.ended_with_error(number, &error, Outcome::Error)
                 }
-            }
+                Err(error) => self.core.ended_with_error(number, &error, Outcome::Error),
+            },
         };
     }
 }

@@ -50,13 +50,7 @@ impl StepContext {
         attempt: u32,
         timeout: Option<Duration>,
     ) -> Self {
-        Self {
-            invocation,
-            identity,
-            attempt,
-            timeout,
-            writes: Mutex::default(),
-        }
+        Self { invocation, identity, attempt, timeout, writes: Mutex::default() }
     }
 
     /// The number of this attempt, from 1.
@@ -126,35 +120,35 @@ impl ReadTables for StepContext {}
 impl WriteTables for StepContext {}
 
 /// What a step does next.
-pub enum Next<T, E> {
+pub enum Next<R> {
     /// Make this attempt.
     Attempt(StepContext),
     /// Go on with this outcome.
-    Outcome(Result<T, E>),
+    Outcome(R),
 }
 
 /// How an attempt ended.
-pub enum AttemptEnd<T, E> {
+pub enum AttemptEnd<R> {
     /// It returned.
-    Returned(Result<T, E>),
+    Returned(R),
     /// It was dropped, because it ran longer than the step's timeout.
     TimedOut(StepTimedOut),
 }
 
 /// Makes an attempt. The function is a `Fn`, for it may be run again: it reads what it captures, and does not change or
 /// consume it.
-pub async fn attempt<F, Fut, R>(cx: &StepContext, function: F) -> AttemptEnd<R::Value, R::Error>
+pub async fn attempt<F, Fut, R>(cx: &StepContext, function: F) -> AttemptEnd<R>
 where
     F: Fn() -> Fut,
     Fut: Future<Output = R>,
     R: StepResult,
 {
-    let running = Running::start(&cx.invocation);
+    let _running = cx.invocation.begin_attempt();
     let attempt = Guarded {
-        running: &running,
+        invocation: &cx.invocation,
         attempt: std::pin::pin!(async {
             // Called in here, so that what the expression does before its first await counts as part of the attempt too.
-            function().await.into_result()
+            function().await
         }),
     };
     let Some(limit) = cx.timeout else {
@@ -172,25 +166,9 @@ where
     }
 }
 
-/// Counts an attempt as running for as long as it is not dropped.
-struct Running<'a>(&'a Invocation);
-
-impl<'a> Running<'a> {
-    fn start(invocation: &'a Invocation) -> Self {
-        invocation.attempt_started();
-        Self(invocation)
-    }
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        self.0.attempt_ended();
-    }
-}
-
 /// An attempt that says so while it is polled.
 struct Guarded<'a, Fut> {
-    running: &'a Running<'a>,
+    invocation: &'a Invocation,
     attempt: Pin<&'a mut Fut>,
 }
 
@@ -204,7 +182,7 @@ impl<Fut: Future> Future for Guarded<'_, Fut> {
                 self.0.set_in_attempt(false);
             }
         }
-        let invocation = self.running.0;
+        let invocation = self.invocation;
         invocation.set_in_attempt(true);
         let _polled = Polled(invocation);
         self.attempt.as_mut().poll(cx)

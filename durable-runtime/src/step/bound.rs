@@ -21,8 +21,10 @@ pub trait StepResult {
     /// What it yields if it fails.
     type Error;
 
-    /// The result itself.
+    /// As the `Result` that it is.
     fn into_result(self) -> Result<Self::Value, Self::Error>;
+    /// From the `Result` that it is.
+    fn from_result(result: Result<Self::Value, Self::Error>) -> Self;
 }
 
 impl<T, E> StepResult for Result<T, E> {
@@ -31,6 +33,10 @@ impl<T, E> StepResult for Result<T, E> {
 
     fn into_result(self) -> Self {
         self
+    }
+
+    fn from_result(result: Self) -> Self {
+        result
     }
 }
 

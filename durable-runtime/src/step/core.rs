@@ -64,14 +64,10 @@ impl StepCore {
             return Phase::Halted;
         }
         match self.invocation.history().decide(&self.identity, self.kind) {
-            Decision::Attempt { attempt } => Phase::Due(Due {
-                attempt,
-                not_before: None,
-            }),
-            Decision::Retry { attempt, retry_at, .. } if self.policy.allows(attempt) => Phase::Due(Due {
-                attempt,
-                not_before: Some(Timestamp::from_millis(retry_at)),
-            }),
+            Decision::Attempt { attempt } => Phase::Due(Due { attempt, not_before: None }),
+            Decision::Retry { attempt, retry_at, .. } if self.policy.allows(attempt) => {
+                Phase::Due(Due { attempt, not_before: Some(Timestamp::from_millis(retry_at)) })
+            }
             // This build allows fewer attempts than were made.
             Decision::Retry { attempt, error, .. } => {
                 Phase::Ended(self.ended(attempt - 1, Outcome::Error(error), Overlay::default()))
@@ -88,17 +84,12 @@ impl StepCore {
     /// Waits for the time of an attempt.
     pub(super) async fn wait_for(&self, due: &Due) {
         if let Some(not_before) = due.not_before {
-            self.invocation.surroundings.clock.sleep_until(not_before).await;
+            self.invocation.wait_until(not_before).await;
         }
     }
 
     pub(super) fn context(&self, attempt: u32) -> StepContext {
-        StepContext::new(
-            Arc::clone(&self.invocation),
-            Arc::clone(&self.identity),
-            attempt,
-            self.timeout,
-        )
+        StepContext::new(Arc::clone(&self.invocation), Arc::clone(&self.identity), attempt, self.timeout)
     }
 
     /// Records a failure that another attempt follows.
@@ -120,10 +111,7 @@ impl StepCore {
             },
             Overlay::default(),
         );
-        Phase::Due(Due {
-            attempt: attempt.saturating_add(1),
-            not_before: Some(retry_at),
-        })
+        Phase::Due(Due { attempt: attempt.saturating_add(1), not_before: Some(retry_at) })
     }
 
     /// Records the value of the step together with its table writes.

@@ -41,9 +41,7 @@ impl Serialize for Never {
 
 impl<'de> Deserialize<'de> for Never {
     fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        Err(serde::de::Error::custom(
-            "an infallible step has no errors, and this journal has one",
-        ))
+        Err(serde::de::Error::custom("an infallible step has no errors, and this journal has one"))
     }
 }
 

@@ -139,10 +139,7 @@ mod tests {
     #[test]
     fn attempts_end_after_their_number_or_never() {
         assert!(PLAIN.allows(3) && !PLAIN.allows(4));
-        let unlimited = RetryPolicy {
-            attempts: None,
-            ..PLAIN
-        };
+        let unlimited = RetryPolicy { attempts: None, ..PLAIN };
         assert!(unlimited.allows(u32::MAX));
     }
 }

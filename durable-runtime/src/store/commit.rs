@@ -83,11 +83,7 @@ impl<B: SyncBackend> GroupCommit<B> {
             .map_err(|error| {
                 StoreError::unavailable(format!("the system gave no thread for the store's writer: {error}"))
             })?;
-        Ok(Self {
-            backend,
-            shared,
-            writer: Mutex::new(Some(writer)),
-        })
+        Ok(Self { backend, shared, writer: Mutex::new(Some(writer)) })
     }
 
     fn close_queue(&self) {
@@ -102,11 +98,7 @@ impl<B: SyncBackend> GroupCommit<B> {
         let backend = Arc::clone(&self.backend);
         tokio::task::spawn_blocking(move || read(&backend))
             .await
-            .unwrap_or_else(|error| {
-                Err(StoreError::unavailable(format!(
-                    "a read of the store ended early: {error}"
-                )))
-            })
+            .unwrap_or_else(|error| Err(StoreError::unavailable(format!("a read of the store ended early: {error}"))))
     }
 }
 
@@ -223,10 +215,7 @@ mod tests {
         assert!(matches!(guarded.await, Err(CommitError::GuardFailed(0))));
         free.await.expect("the batch without a guard");
         assert_eq!(store.get(Keyspace::Meta, b"a".to_vec()).await.expect("read"), None);
-        assert_eq!(
-            store.get(Keyspace::Meta, b"b".to_vec()).await.expect("read"),
-            Some(b"2".to_vec())
-        );
+        assert_eq!(store.get(Keyspace::Meta, b"b".to_vec()).await.expect("read"), Some(b"2".to_vec()));
     }
 
     #[tokio::test]

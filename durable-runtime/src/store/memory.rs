@@ -45,14 +45,8 @@ impl SyncBackend for MemoryBackend {
         let lower = within(scan.keyspace, &scan.lower, Bound::Included((scan.keyspace, Vec::new())));
         let upper = within(scan.keyspace, &scan.upper, above(scan.keyspace));
         let rows = self.rows.read();
-        let found = rows
-            .range((lower, upper))
-            .map(|((_, key), value)| (key.clone(), value.clone()));
-        Ok(if scan.descending {
-            found.rev().take(scan.limit).collect()
-        } else {
-            found.take(scan.limit).collect()
-        })
+        let found = rows.range((lower, upper)).map(|((_, key), value)| (key.clone(), value.clone()));
+        Ok(if scan.descending { found.rev().take(scan.limit).collect() } else { found.take(scan.limit).collect() })
     }
 
     fn commit_group(&self, group: &[&Batch]) -> Result<Vec<Result<(), usize>>, StoreError> {

@@ -43,14 +43,8 @@ pub enum Keyspace {
 
 impl Keyspace {
     /// Every keyspace.
-    pub const ALL: [Self; 6] = [
-        Self::Meta,
-        Self::Unfinished,
-        Self::Journal,
-        Self::Result,
-        Self::IdempotencyKey,
-        Self::Table,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Meta, Self::Unfinished, Self::Journal, Self::Result, Self::IdempotencyKey, Self::Table];
 }
 
 /// A condition of a [`Batch`]: the row must hold just this when the batch is committed.
@@ -87,29 +81,17 @@ pub struct Batch {
 impl Batch {
     /// Puts a row, in place of one that has its key.
     pub fn put(&mut self, keyspace: Keyspace, key: impl Into<Vec<u8>>, value: Vec<u8>) {
-        self.writes.push(Write {
-            keyspace,
-            key: key.into(),
-            value: Some(value),
-        });
+        self.writes.push(Write { keyspace, key: key.into(), value: Some(value) });
     }
 
     /// Deletes a row, if it exists.
     pub fn delete(&mut self, keyspace: Keyspace, key: impl Into<Vec<u8>>) {
-        self.writes.push(Write {
-            keyspace,
-            key: key.into(),
-            value: None,
-        });
+        self.writes.push(Write { keyspace, key: key.into(), value: None });
     }
 
     /// Makes the batch depend on a row's value.
     pub fn guard(&mut self, keyspace: Keyspace, key: impl Into<Vec<u8>>, expected: Option<Vec<u8>>) {
-        self.guards.push(Guard {
-            keyspace,
-            key: key.into(),
-            expected,
-        });
+        self.guards.push(Guard { keyspace, key: key.into(), expected });
     }
 }
 
@@ -181,20 +163,12 @@ pub struct StoreError {
 impl StoreError {
     /// A failure that may pass.
     pub fn unavailable(message: impl Into<String>) -> Self {
-        Self {
-            kind: ErrorKind::Retry,
-            code: "store_unavailable",
-            message: message.into(),
-        }
+        Self { kind: ErrorKind::Retry, code: "store_unavailable", message: message.into() }
     }
 
     /// A failure that does not pass until somebody does something.
     pub(crate) fn unusable(code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            kind: ErrorKind::AskPerson,
-            code,
-            message: message.into(),
-        }
+        Self { kind: ErrorKind::AskPerson, code, message: message.into() }
     }
 }
 

@@ -1,11 +1,8 @@
 //! What can be done with tables, and from which contexts.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
 use super::overlay::{self, Overlay};
 use crate::error::Error;
+use crate::operation::Operation;
 use crate::store::{Row, Scan, Store, StoreError};
 
 /// A context that tables can be read from: [`DurableContext`](crate::DurableContext),
@@ -58,22 +55,7 @@ pub(crate) mod sealed {
 }
 
 /// The future of a table's operation. In a tool's body it is a durable operation of its own, and needs no marker.
-#[must_use = "futures do nothing unless they are awaited"]
-pub struct TableOperation<'a, T>(Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>);
-
-impl<'a, T> TableOperation<'a, T> {
-    pub(crate) fn new(operation: impl Future<Output = Result<T, Error>> + Send + 'a) -> Self {
-        Self(Box::pin(operation))
-    }
-}
-
-impl<T> Future for TableOperation<'_, T> {
-    type Output = Result<T, Error>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(cx)
-    }
-}
+pub type TableOperation<'a, T> = Operation<'a, Result<T, Error>>;
 
 /// The rows that a request is answered with, keys without the table's prefix; `written` gives the writes over the store
 /// that matter to a scan or, as a scan of one row, to a key.

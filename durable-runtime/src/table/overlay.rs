@@ -45,21 +45,14 @@ impl Overlay {
 pub(crate) async fn scan(store: &dyn Store, over: Overlay, scan: Scan) -> Result<Vec<Row>, StoreError> {
     let (limit, descending) = (scan.limit, scan.descending);
     // Each write hides at most one stored row, so this many are enough, read at one moment.
-    let stored = store
-        .scan(Scan {
-            limit: limit.saturating_add(over.rows.len()),
-            ..scan
-        })
-        .await?;
+    let stored = store.scan(Scan { limit: limit.saturating_add(over.rows.len()), ..scan }).await?;
     if over.rows.is_empty() {
         return Ok(stored);
     }
     let mut rows: BTreeMap<Vec<u8>, Option<Vec<u8>>> =
         stored.into_iter().map(|(key, value)| (key, Some(value))).collect();
     rows.extend(over.rows);
-    let present = rows
-        .into_iter()
-        .filter_map(|(key, value)| value.map(|value| (key, value)));
+    let present = rows.into_iter().filter_map(|(key, value)| value.map(|value| (key, value)));
     Ok(if descending {
         let present: Vec<Row> = present.collect();
         present.into_iter().rev().take(limit).collect()
@@ -95,13 +88,8 @@ mod tests {
     }
 
     async fn keys(store: &dyn Store, over: &Overlay, descending: bool, limit: usize) -> Vec<String> {
-        let whole = Scan {
-            keyspace: Keyspace::Table,
-            lower: Bound::Unbounded,
-            upper: Bound::Unbounded,
-            descending,
-            limit,
-        };
+        let whole =
+            Scan { keyspace: Keyspace::Table, lower: Bound::Unbounded, upper: Bound::Unbounded, descending, limit };
         scan(store, over.within(&whole), whole)
             .await
             .expect("read")

@@ -117,9 +117,7 @@ impl<V, E> Copy for SortedMap<V, E> {}
 
 impl<V, E> std::fmt::Debug for SortedMap<V, E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SortedMap")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("SortedMap").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -132,10 +130,7 @@ impl<V, E> SortedMap<V, E> {
     pub const fn new(name: &'static str) -> Self {
         assert!(!name.is_empty(), "a table needs a name");
         assert!(name.len() <= 255, "a table's name has at most 255 bytes");
-        Self {
-            name,
-            values: PhantomData,
-        }
+        Self { name, values: PhantomData }
     }
 
     /// The table's name.
@@ -210,10 +205,7 @@ impl<V: Send + Sync, E: Encoding<V>> SortedMap<V, E> {
                     key,
                 })
                 .await?;
-            rows.into_iter()
-                .next()
-                .map(|row| table.decode(row).map(|(_, value)| value))
-                .transpose()
+            rows.into_iter().next().map(|row| table.decode(row).map(|(_, value)| value)).transpose()
         })
     }
 
@@ -326,13 +318,7 @@ impl<V: Send + Sync, E: Encoding<V>> SortedMap<V, E> {
             name: format!("{}.{verb}", self.name),
             key: identity_key([start.unwrap_or(""), "..", end.unwrap_or(""), &format!("limit {limit}")]),
             prefix: self.prefix().len(),
-            scan: Scan {
-                keyspace: Keyspace::Table,
-                lower,
-                upper,
-                descending,
-                limit,
-            },
+            scan: Scan { keyspace: Keyspace::Table, lower, upper, descending, limit },
         }))
     }
 
@@ -343,10 +329,7 @@ impl<V: Send + Sync, E: Encoding<V>> SortedMap<V, E> {
         Ok(WriteRequest {
             name: format!("{}.{verb}", self.name),
             key: identity_key(rows.iter().map(|(key, _)| key.as_str())),
-            rows: rows
-                .into_iter()
-                .map(|(key, value)| (self.row_key(&key), value))
-                .collect(),
+            rows: rows.into_iter().map(|(key, value)| (self.row_key(&key), value)).collect(),
         })
     }
 
@@ -370,19 +353,13 @@ impl<V: Send + Sync, E: Encoding<V>> SortedMap<V, E> {
             Error::new(
                 ErrorKind::FixProgram,
                 "value_not_encodable",
-                format!(
-                    "the value for `{key}` in the table `{}` cannot be stored: {error}",
-                    self.name
-                ),
+                format!("the value for `{key}` in the table `{}` cannot be stored: {error}", self.name),
             )
         })?;
         if bytes.len() > VALUE_BYTES {
             return Err(self.refused(
                 "value_too_large",
-                format!(
-                    "the value for `{key}` has {} bytes, and {VALUE_BYTES} is the most",
-                    bytes.len()
-                ),
+                format!("the value for `{key}` has {} bytes, and {VALUE_BYTES} is the most", bytes.len()),
             ));
         }
         Ok(bytes)
@@ -416,10 +393,7 @@ fn check_key(table: &str, key: &str) -> Result<(), Error> {
     Err(Error::new(
         ErrorKind::FixCall,
         "key_too_large",
-        format!(
-            "table `{table}`: a key has {} bytes, and {KEY_BYTES} is the most; use a digest of it",
-            key.len()
-        ),
+        format!("table `{table}`: a key has {} bytes, and {KEY_BYTES} is the most; use a digest of it", key.len()),
     ))
 }
 

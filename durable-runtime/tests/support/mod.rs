@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use durable_runtime::prelude::*;
 use durable_runtime::store::{Batch, GroupCommit, Keyspace, MemoryBackend, Row, Scan, StoreError, SyncBackend};
 use durable_runtime::{Clock, ServerBuilder, Timestamp};
+use tokio::runtime::Runtime;
 
 static EFFECTS: Mutex<Option<HashMap<String, Vec<String>>>> = Mutex::new(None);
 
@@ -17,11 +18,7 @@ static EFFECTS: Mutex<Option<HashMap<String, Vec<String>>>> = Mutex::new(None);
 pub(crate) fn effect(run: &str, cx: &StepContext) {
     let line = format!("{} {}", cx.step(), cx.attempt());
     let mut effects = EFFECTS.lock().unwrap_or_else(PoisonError::into_inner);
-    effects
-        .get_or_insert_default()
-        .entry(run.to_owned())
-        .or_default()
-        .push(line);
+    effects.get_or_insert_default().entry(run.to_owned()).or_default().push(line);
 }
 
 /// All effects of the test `run`, as `step attempt`.
@@ -55,11 +52,7 @@ pub(crate) struct FaultyBackend {
 
 impl FaultyBackend {
     fn check(&self) -> Result<(), StoreError> {
-        if self.fails.load(Ordering::SeqCst) {
-            Err(StoreError::unavailable("the disk is full"))
-        } else {
-            Ok(())
-        }
+        if self.fails.load(Ordering::SeqCst) { Err(StoreError::unavailable("the disk is full")) } else { Ok(()) }
     }
 }
 
@@ -90,7 +83,41 @@ pub(crate) fn server() -> ServerBuilder {
 /// The same on rows that are there.
 pub(crate) fn server_on(backend: impl SyncBackend) -> ServerBuilder {
     let store = GroupCommit::new(backend).expect("a thread");
-    Server::builder("test", "0")
-        .custom_store(store)
-        .clock(JumpingClock::default())
+    Server::builder("test", "0").custom_store(store).clock(JumpingClock::default())
+}
+
+/// The machine's clock, on which an hour is long.
+pub(crate) fn slow_server(rows: &MemoryBackend) -> ServerBuilder {
+    Server::builder("test", "0").custom_store(GroupCommit::new(rows.clone()).expect("a thread"))
+}
+
+/// A server process that can be killed: everything that runs in it is dropped where it stands.
+pub(crate) struct Process {
+    pub(crate) runtime: Runtime,
+    pub(crate) server: Server,
+}
+
+impl Process {
+    pub(crate) fn start(builder: ServerBuilder) -> Self {
+        let runtime = Runtime::new().expect("a runtime");
+        let server = runtime.block_on(builder.open()).expect("a server");
+        Self { runtime, server }
+    }
+
+    /// Makes a call that nobody waits for.
+    pub(crate) fn begin(&self, tool: &str, arguments: serde_json::Value) {
+        let call = self.server.call(tool, arguments).idempotency_key("k");
+        drop(self.runtime.spawn(call.into_future()));
+    }
+
+    /// Waits until the store has made this many commits since it was opened.
+    pub(crate) fn wait_for_commits(&self, groups: u64) {
+        while self.server.commit_counts().groups < groups {
+            std::thread::yield_now();
+        }
+    }
+
+    pub(crate) fn kill(self) {
+        self.runtime.shutdown_background();
+    }
 }

@@ -1,4 +1,4 @@
-//! The runtime under another path, with every name of the prelude taken by something else.
+//! The runtime under another path, while `Ok`, `Err` and the names of the expansion mean something else.
 
 #![deny(warnings)]
 
@@ -10,17 +10,14 @@ mod vendor {
 
 use vendor::durable::{DurableContext, ReadContext, StepContext, ToolError, durable_tool};
 
-#[derive(Debug)]
-#[allow(dead_code, non_camel_case_types, clippy::enum_variant_names)]
-enum Shadowing {
+#[allow(dead_code)]
+enum Weather {
     Ok,
     Err,
-    Some,
-    None,
 }
 
 #[allow(unused_imports)]
-use Shadowing::{Err, None, Ok, Some};
+use Weather::{Err, Ok};
 
 async fn call(_: &StepContext) -> Result<u32, ToolError> {
     Result::Ok(1)

@@ -73,19 +73,24 @@ async fn positions(cx: &DurableContext, name: String, numbers: Vec<u64>) -> Resu
     #[once(at_least, infallible)]
     let mut total = dice(cx).await;
 
-    let open = if #[once(at_least)] is_open(cx).await? {
+    let open = if #[once(at_least)]
+    is_open(cx).await?
+    {
         1
     } else {
         0
     };
 
-    match #[once(at_least, name = "matched")] count(cx, "matched").await {
+    match #[once(at_least, name = "matched")]
+    count(cx, "matched").await
+    {
         Ok(number) => total += number,
         Err(error) => return Err(error),
     }
 
     total += {
-        let nested = #[once(at_least, name = "nested")] count(cx, "nested").await?;
+        let nested = #[once(at_least, name = "nested")]
+        count(cx, "nested").await?;
         nested + 1
     };
 
@@ -103,7 +108,10 @@ async fn positions(cx: &DurableContext, name: String, numbers: Vec<u64>) -> Resu
     }
 
     let mut page = 0;
-    while (#[once(at_least, name = "page", key = page)] find(cx, &name).await?).is_some() {
+    while (#[once(at_least, name = "page", key = page)]
+    find(cx, &name).await?)
+        .is_some()
+    {
         page += 1;
     }
 
@@ -118,7 +126,9 @@ async fn positions(cx: &DurableContext, name: String, numbers: Vec<u64>) -> Resu
     }
     .await?;
 
-    total = #[once(at_least, name = "assigned")] count(cx, "assigned").await? + total;
+    total = #[once(at_least, name = "assigned")]
+    count(cx, "assigned").await?
+        + total;
 
     let noted = NOTES.get(cx, &name).await?;
     let later = async { NOTES.range(cx, "a".."b", 10).await };
@@ -133,7 +143,10 @@ async fn positions(cx: &DurableContext, name: String, numbers: Vec<u64>) -> Resu
 /// Ends with a step and its question mark.
 #[durable_tool]
 async fn tail(cx: &DurableContext) -> Result<u64, ToolError> {
-    Ok(#[once(at_least)] count(cx, "tail").await?)
+    Ok(
+        #[once(at_least)]
+        count(cx, "tail").await?,
+    )
 }
 
 fn main() {

@@ -26,22 +26,10 @@ fn refused(expression: &Expr, beginnings: &[&str]) {
 
 #[test]
 fn a_step_is_named_after_the_call_that_is_awaited() {
-    assert_eq!(
-        name(&parse_quote!(create_user(cx).await)).as_deref(),
-        Some("create_user")
-    );
-    assert_eq!(
-        name(&parse_quote!(users::create::<Text>(cx).await?)).as_deref(),
-        Some("create")
-    );
-    assert_eq!(
-        name(&parse_quote!(<Shop as Trade>::sell(cx).await)).as_deref(),
-        Some("sell")
-    );
-    assert_eq!(
-        name(&parse_quote!(client.get(url).send().await.map_err(f)?)).as_deref(),
-        Some("send")
-    );
+    assert_eq!(name(&parse_quote!(create_user(cx).await)).as_deref(), Some("create_user"));
+    assert_eq!(name(&parse_quote!(users::create::<Text>(cx).await?)).as_deref(), Some("create"));
+    assert_eq!(name(&parse_quote!(<Shop as Trade>::sell(cx).await)).as_deref(), Some("sell"));
+    assert_eq!(name(&parse_quote!(client.get(url).send().await.map_err(f)?)).as_deref(), Some("send"));
     assert_eq!(name(&parse_quote!((pay(cx)).await.0 as u64)).as_deref(), Some("pay"));
     assert_eq!(name(&parse_quote!(r#type(cx).await)).as_deref(), Some("type"));
 }
@@ -56,55 +44,22 @@ fn a_step_that_awaits_no_call_has_no_name_of_its_own() {
 
 #[test]
 fn the_final_question_mark_is_told_from_the_step() {
-    assert!(
-        examined(&parse_quote!(call().await?))
-            .0
-            .expect("a step")
-            .question
-            .is_some()
-    );
-    assert!(
-        examined(&parse_quote!(call().await.map(f)?))
-            .0
-            .expect("a step")
-            .question
-            .is_some()
-    );
-    assert!(
-        examined(&parse_quote!(call().await))
-            .0
-            .expect("a step")
-            .question
-            .is_none()
-    );
+    assert!(examined(&parse_quote!(call().await?)).0.expect("a step").question.is_some());
+    assert!(examined(&parse_quote!(call().await.map(f)?)).0.expect("a step").question.is_some());
+    assert!(examined(&parse_quote!(call().await)).0.expect("a step").question.is_none());
 }
 
 #[test]
 fn a_step_awaits_exactly_once() {
     refused(&parse_quote!(call()), &["the marked expression has no `.await`"]);
-    refused(
-        &parse_quote!(async { call().await }),
-        &["an `async` block is a step only when"],
-    );
+    refused(&parse_quote!(async { call().await }), &["an `async` block is a step only when"]);
     refused(&parse_quote!(|| call()), &["a closure is not a step"]);
-    refused(
-        &parse_quote!(println!()),
-        &["the framework cannot see into a macro call"],
-    );
-    refused(
-        &parse_quote!(first().await + second().await),
-        &["the marked expression is more than one awaited call"],
-    );
-    refused(
-        &parse_quote!(&call().await),
-        &["the marked expression is more than one awaited call"],
-    );
+    refused(&parse_quote!(println!()), &["the framework cannot see into a macro call"]);
+    refused(&parse_quote!(first().await + second().await), &["the marked expression is more than one awaited call"]);
+    refused(&parse_quote!(&call().await), &["the marked expression is more than one awaited call"]);
     refused(&parse_quote!(first().await.second().await), &["a step awaits once"]);
     refused(&parse_quote!(first(second().await?).await?), &["a step awaits once"]);
-    refused(
-        &parse_quote!(first(format!("{}", second().await)).await),
-        &["the framework cannot see an `.await`"],
-    );
+    refused(&parse_quote!(first(format!("{}", second().await)).await), &["the framework cannot see an `.await`"]);
 }
 
 #[test]
@@ -113,14 +68,8 @@ fn nothing_leaves_a_step_early() {
     refused(&parse_quote!(call()?.await), &["`?` would leave"]);
     refused(&parse_quote!(call().await?.len()), &["`?` would leave"]);
     refused(&parse_quote!(call(return 1).await), &["`return` would leave"]);
-    refused(
-        &parse_quote!(call(if full { break } else { 1 }).await),
-        &["`break` would leave"],
-    );
-    refused(
-        &parse_quote!(call(if full { continue 'all } else { 1 }).await),
-        &["`continue` would leave"],
-    );
+    refused(&parse_quote!(call(if full { break } else { 1 }).await), &["`break` would leave"]);
+    refused(&parse_quote!(call(if full { continue 'all } else { 1 }).await), &["`continue` would leave"]);
     refused(
         &parse_quote!(
             call(loop {
@@ -194,5 +143,25 @@ fn a_step_has_no_step_inside() {
             .await
         ),
         &["a step inside of a step"],
+    );
+    // That it awaits and ends with `?` is no mistake of its own.
+    refused(
+        &parse_quote!(
+            call(
+                cx,
+                #[once(at_least)]
+                other(cx).await?
+            )
+            .await?
+        ),
+        &["a step inside of a step"],
+    );
+}
+
+#[test]
+fn a_step_does_not_change_what_a_second_attempt_would_find() {
+    refused(
+        &parse_quote!(call(cx, &mut words).await?),
+        &["a step may run again, and a second attempt would find `words` changed"],
     );
 }

@@ -74,24 +74,13 @@ fn a_marker_is_understood_wherever_an_await_can_stand() {
     };
     let rewritten = accepted(&body);
     assert!(!rewritten.contains("once"), "{rewritten}");
-    for name in [
-        "first", "second", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth",
-    ] {
-        assert!(
-            rewritten.contains(&quote!(::at_least(cx, #name)).to_string()),
-            "{name}: {rewritten}"
-        );
+    for name in ["first", "second", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"] {
+        assert!(rewritten.contains(&quote!(::at_least(cx, #name)).to_string()), "{name}: {rewritten}");
     }
-    assert!(
-        rewritten.contains(&quote!(::at_most(cx, "third")).to_string()),
-        "{rewritten}"
-    );
+    assert!(rewritten.contains(&quote!(::at_most(cx, "third")).to_string()), "{rewritten}");
     // A rewritten body is a body again: where a block would end a statement, it stands in parentheses.
     let _: Block = syn::parse_str(&rewritten).expect("a block");
-    assert!(
-        rewritten.contains(&quote!(::durable(fallback())).to_string()),
-        "{rewritten}"
-    );
+    assert!(rewritten.contains(&quote!(::durable(fallback())).to_string()), "{rewritten}");
 }
 
 #[test]
@@ -110,10 +99,7 @@ fn names_are_unique_in_a_body() {
             #[once(at_least, name = "pay", key = 1)] refund().await;
             #[once(at_least, name = "other")] pay(4).await;
         },
-        &[
-            "another step of this tool is named `pay`",
-            "another step of this tool is named `pay`",
-        ],
+        &["another step of this tool is named `pay`", "another step of this tool is named `pay`"],
         true,
     );
     refused(
@@ -177,16 +163,8 @@ fn a_key_does_not_wait() {
 
 #[test]
 fn a_marker_that_would_do_nothing_is_an_error() {
-    refused(
-        &quote!(#[once(at_least)] place = pay().await;),
-        &["a step is an expression, not an assignment"],
-        false,
-    );
-    refused(
-        &quote!(#[once(at_least)] let later;),
-        &["this `let` has no expression"],
-        false,
-    );
+    refused(&quote!(#[once(at_least)] place = pay().await;), &["a step is an expression, not an assignment"], false);
+    refused(&quote!(#[once(at_least)] let later;), &["this `let` has no expression"], false);
     refused(
         &quote!(
             #[once(at_least)]
@@ -205,21 +183,9 @@ fn a_marker_that_would_do_nothing_is_an_error() {
         &["a marker in an item"],
         false,
     );
-    refused(
-        &quote!(let f = || { #[once(at_least)] pay().await };),
-        &["a step in a closure"],
-        false,
-    );
-    refused(
-        &quote!(let f = async { #[once(at_least)] pay().await };),
-        &["a step in an `async` block"],
-        false,
-    );
-    refused(
-        &quote!(#[once(at_least)] print!();),
-        &["a marker marks nothing here"],
-        false,
-    );
+    refused(&quote!(let f = || { #[once(at_least)] pay().await };), &["a step in a closure"], false);
+    refused(&quote!(let f = async { #[once(at_least)] pay().await };), &["a step in an `async` block"], false);
+    refused(&quote!(#[once(at_least)] print!();), &["a marker marks nothing here"], false);
     refused(
         &quote!(match n {
             #[once(at_least)]
@@ -228,11 +194,7 @@ fn a_marker_that_would_do_nothing_is_an_error() {
         &["a marker marks nothing here"],
         false,
     );
-    refused(
-        &quote!(Made { #[once(at_least)] id: 1 };),
-        &["a marker marks nothing here"],
-        false,
-    );
+    refused(&quote!(Made { #[once(at_least)] id: 1 };), &["a marker marks nothing here"], false);
     refused(
         &quote!(
             macro_rules! pay {
@@ -260,25 +222,13 @@ fn a_tool_inside_of_a_tool_keeps_its_steps() {
 #[test]
 fn a_second_marker_is_refused() {
     let message = "this is marked as a step already";
-    refused(
-        &quote!(#[once(at_least)] #[once(at_most)] let a = pay().await;),
-        &[message],
-        true,
-    );
-    refused(
-        &quote!(#[once(at_least)] let a = #[once(at_least)] pay().await;),
-        &[message],
-        true,
-    );
+    refused(&quote!(#[once(at_least)] #[once(at_most)] let a = pay().await;), &[message], true);
+    refused(&quote!(#[once(at_least)] let a = #[once(at_least)] pay().await;), &[message], true);
 }
 
 #[test]
 fn an_infallible_step_has_no_question_mark() {
-    refused(
-        &quote!(#[once(at_least, infallible)] pay().await?;),
-        &["an `infallible` step yields"],
-        false,
-    );
+    refused(&quote!(#[once(at_least, infallible)] pay().await?;), &["an `infallible` step yields"], false);
 }
 
 #[test]

@@ -48,11 +48,7 @@ impl RedbBackend {
     pub(crate) fn open(options: RedbOptions) -> Result<GroupCommit<Self>, StoreError> {
         let database = open::open(&options)?;
         let owner = OwnerNote::write(&options.path);
-        GroupCommit::new(Self {
-            options,
-            database: RwLock::new(Some(Arc::new(database))),
-            owner,
-        })
+        GroupCommit::new(Self { options, database: RwLock::new(Some(Arc::new(database))), owner })
     }
 
     fn database(&self) -> Result<Arc<Database>, StoreError> {
@@ -130,10 +126,7 @@ fn commit(database: &Database, group: &[&Batch]) -> Result<Vec<Result<(), usize>
     let transaction = database.begin_write()?;
     let mut answers = Vec::with_capacity(group.len());
     {
-        let mut tables = OpenTables {
-            transaction: &transaction,
-            tables: Default::default(),
-        };
+        let mut tables = OpenTables { transaction: &transaction, tables: Default::default() };
         for batch in group {
             answers.push(match tables.apply(batch) {
                 Ok(()) => Ok(()),
@@ -163,11 +156,7 @@ impl SyncBackend for RedbBackend {
             let mut range = table.range::<&[u8]>((borrowed(&scan.lower), borrowed(&scan.upper)))?;
             let mut rows = Vec::new();
             while rows.len() < scan.limit {
-                let next = if scan.descending {
-                    range.next_back()
-                } else {
-                    range.next()
-                };
+                let next = if scan.descending { range.next_back() } else { range.next() };
                 let Some(row) = next else { break };
                 let (key, value) = row?;
                 rows.push((key.value().to_vec(), value.value().to_vec()));

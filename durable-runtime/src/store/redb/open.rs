@@ -145,11 +145,7 @@ fn check_format(database: &Database, path: &Path) -> Result<(), StoreError> {
     let read = || -> Result<Option<Vec<u8>>, ::redb::Error> {
         let transaction = database.begin_read()?;
         match transaction.open_table(table(Keyspace::Meta)) {
-            Ok(meta) => Ok(Some(
-                meta.get(FORMAT_KEY)?
-                    .map(|row| row.value().to_vec())
-                    .unwrap_or_default(),
-            )),
+            Ok(meta) => Ok(Some(meta.get(FORMAT_KEY)?.map(|row| row.value().to_vec()).unwrap_or_default())),
             Err(TableError::TableDoesNotExist(_)) => {
                 let is_new = transaction.list_tables()?.next().is_none();
                 Ok(if is_new { None } else { Some(Vec::new()) })
@@ -185,9 +181,7 @@ fn initialise(database: &Database) -> Result<(), ::redb::Error> {
     for keyspace in Keyspace::ALL {
         transaction.open_table(table(keyspace))?;
     }
-    transaction
-        .open_table(table(Keyspace::Meta))?
-        .insert(FORMAT_KEY, FORMAT_VERSION.to_be_bytes().as_slice())?;
+    transaction.open_table(table(Keyspace::Meta))?.insert(FORMAT_KEY, FORMAT_VERSION.to_be_bytes().as_slice())?;
     transaction.commit()?;
     Ok(())
 }

@@ -8,10 +8,7 @@ use super::{GroupCommit, RedbBackend, RedbOptions};
 use crate::error::Error;
 
 fn open(path: &Path) -> Result<GroupCommit<RedbBackend>, StoreError> {
-    RedbBackend::open(RedbOptions {
-        path: path.to_owned(),
-        cache_bytes: 1 << 20,
-    })
+    RedbBackend::open(RedbOptions { path: path.to_owned(), cache_bytes: 1 << 20 })
 }
 
 fn refusal(path: &Path) -> Error {
@@ -54,11 +51,7 @@ async fn a_redb_file_of_another_program_is_refused_and_keeps_its_tables() {
     {
         let database = Database::create(&path).expect("their database");
         let transaction = database.begin_write().expect("a transaction");
-        transaction
-            .open_table(table)
-            .expect("a table")
-            .insert("k", 7)
-            .expect("a row");
+        transaction.open_table(table).expect("a table").insert("k", 7).expect("a row");
         transaction.commit().expect("committed");
     }
     assert_eq!(refusal(&path).code(), "store_foreign");
@@ -88,10 +81,7 @@ async fn a_store_in_use_is_refused_and_its_user_is_named() {
     let _store = open(&path).expect("a new store");
     let error = refusal(&path);
     assert_eq!(error.code(), "store_held");
-    assert!(
-        error.message().contains(&format!("process {}", std::process::id())),
-        "{error}"
-    );
+    assert!(error.message().contains(&format!("process {}", std::process::id())), "{error}");
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! The contexts of tools: all that a tool's body can do.
 
+mod branch;
+mod value;
+
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 
 use crate::engine::Invocation;
@@ -13,7 +15,9 @@ use crate::store::{Row, Store};
 use crate::table::operation::sealed::{Answer, Reads, Writes};
 use crate::table::operation::{self, ReadRequest, WriteRequest};
 use crate::table::overlay::Overlay;
-use crate::table::{ReadTables, TableOperation, WriteTables};
+use crate::table::{ReadTables, WriteTables};
+
+pub use self::branch::{Join, Race, TryJoin, branch, enter};
 
 /// The context of a tool's body.
 ///
@@ -27,10 +31,7 @@ pub struct DurableContext {
 
 impl DurableContext {
     pub(crate) fn new(invocation: Arc<Invocation>) -> Self {
-        Self {
-            invocation,
-            scope: String::new(),
-        }
+        Self { invocation, scope: String::new() }
     }
 
     /// The id of this invocation.
@@ -43,11 +44,13 @@ impl DurableContext {
     }
 
     pub(crate) fn identity(&self, name: impl Into<String>, key: Option<String>) -> Identity {
-        Identity {
-            scope: self.scope.clone(),
-            name: name.into(),
-            key,
-        }
+        Identity { scope: self.scope.clone(), name: name.into(), key }
+    }
+
+    /// The context of a part of the body that has a scope of its own.
+    fn within(&self, label: &str) -> Self {
+        let scope = if self.scope.is_empty() { label.to_owned() } else { format!("{}/{label}", self.scope) };
+        Self { invocation: Arc::clone(&self.invocation), scope }
     }
 
     /// Gives an operation its identity. Does not end when the invocation cannot go on.
@@ -61,26 +64,20 @@ impl DurableContext {
 
 impl fmt::Debug for DurableContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DurableContext")
-            .field("invocation", &self.invocation.id)
-            .finish_non_exhaustive()
+        f.debug_struct("DurableContext").field("invocation", &self.invocation.id).finish_non_exhaustive()
     }
 }
 
 impl Reads for DurableContext {
     fn read(&self, mut request: ReadRequest) -> Answer<'_, Vec<Row>> {
         Box::pin(async move {
-            let operation = self
-                .claim(std::mem::take(&mut request.name), std::mem::take(&mut request.key))
-                .await;
+            let operation = self.claim(std::mem::take(&mut request.name), std::mem::take(&mut request.key)).await;
             if let Some(recorded) = self.invocation.history().operation(&operation) {
                 match codec::decode(recorded) {
                     Ok(rows) => return Ok(rows),
                     Err(error) => {
-                        self.invocation.park(
-                            "journal_damaged",
-                            format!("what `{operation}` gave is not readable: {error}"),
-                        );
+                        self.invocation
+                            .park("journal_damaged", format!("what `{operation}` gave is not readable: {error}"));
                         self.invocation.suspend().await;
                     }
                 }
@@ -91,8 +88,7 @@ impl Reads for DurableContext {
             };
             // It joins the poll's batch: whatever depends on it waits for that one.
             let result = codec::encode(&rows);
-            self.invocation
-                .stage(Record::Operated { operation, result }, Overlay::default());
+            self.invocation.stage(Record::Operated { operation, result }, Overlay::default());
             Ok(rows)
         })
     }
@@ -109,10 +105,7 @@ impl Writes for DurableContext {
             for (key, value) in request.rows {
                 writes.write(key, value);
             }
-            let record = Record::Operated {
-                operation,
-                result: Vec::new(),
-            };
+            let record = Record::Operated { operation, result: Vec::new() };
             let ticket = self.invocation.stage(record, writes);
             // What the body does next may tell others of the write, so it is visible to them by then.
             self.invocation.durable(ticket).await;
@@ -150,23 +143,3 @@ impl Reads for ReadContext {
 }
 
 impl ReadTables for ReadContext {}
-
-/// A future of the framework, which a tool's body may await without a marker: what it gives is recorded.
-#[diagnostic::on_unimplemented(
-    message = "this `.await` is not durable: after a crash it would run again",
-    label = "awaited in a tool's body without a marker",
-    note = "mark it `#[once(at_least)]` if it may happen more than once, `#[once(at_most)]` if it must not"
-)]
-pub trait DurableFuture: Future + sealed::Sealed {}
-
-mod sealed {
-    pub trait Sealed {}
-}
-
-impl<T> sealed::Sealed for TableOperation<'_, T> {}
-impl<T> DurableFuture for TableOperation<'_, T> {}
-
-/// Lets only durable futures through.
-pub fn durable<F: DurableFuture>(future: F) -> F {
-    future
-}

@@ -1,0 +1,184 @@
+//! What a poll of a body produces, gathered into batches.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use super::{Invocation, OwnedRow, State};
+use crate::clock::Timestamp;
+use crate::id::InvocationId;
+use crate::journal::codec;
+use crate::journal::record::{Ended, Record, Unfinished};
+use crate::store::{Batch, Keyspace};
+use crate::table::overlay::Overlay;
+
+/// What the invocation waits for before an effect: that this batch is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticket(u64);
+
+/// What a run's last batch says of the invocation.
+pub(in crate::engine) enum BatchEnd {
+    Ended(Ended),
+    Parked(Unfinished),
+}
+
+impl Invocation {
+    /// Adds to the batch that is being gathered.
+    pub(crate) fn stage(&self, record: Record, writes: Overlay) -> Ticket {
+        let mut state = self.state.lock();
+        if state.halt.is_some() {
+            // The body goes on to the end of its poll, and nothing of that counts.
+            return Ticket(state.gathering);
+        }
+        state.records.push(record);
+        state.writes.extend(writes);
+        Ticket(state.gathering)
+    }
+
+    /// The ticket of all that the body has produced and seen up to now.
+    fn ticket_of_everything(&self) -> Option<Ticket> {
+        let state = self.state.lock();
+        if state.records.is_empty() {
+            state.gathering.checked_sub(1).map(Ticket)
+        } else {
+            Some(Ticket(state.gathering))
+        }
+    }
+
+    fn is_durable(&self, ticket: Ticket) -> bool {
+        ticket.0 < self.state.lock().durable
+    }
+
+    /// Ends when the batch of the ticket is durable. The driver polls the whole body after every commit, so there is no
+    /// waker to keep.
+    pub(crate) async fn durable(&self, ticket: Ticket) {
+        if self.is_durable(ticket) {
+            return;
+        }
+        let _awaiting = self.begin_awaiting_commit();
+        poll_fn(|_| if self.is_durable(ticket) { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+
+    /// Ends when an attempt may start: all that the body has seen is durable, and the server is not stopping.
+    pub(crate) async fn permission_to_start(&self) {
+        if let Some(ticket) = self.ticket_of_everything() {
+            self.durable(ticket).await;
+        }
+        if self.is_stopping() {
+            self.suspend().await;
+        }
+    }
+
+    /// Forgets what the body has produced since the last batch, but for the call's admission: the body panicked, and is run
+    /// again.
+    pub(in crate::engine) fn forget_unfinished_poll(&self) {
+        let mut state = self.state.lock();
+        state.records.retain(|record| matches!(record, Record::Admitted(_)));
+        state.writes.clear();
+        // This run has not done better than those before it.
+        state.was_unclean = false;
+    }
+
+    /// When the wait ends for which the body is dropped; `None` while it does anything but wait for long.
+    pub(in crate::engine) fn evicted_until(&self) -> Option<Timestamp> {
+        self.long_rest(&self.state.lock())
+    }
+
+    fn long_rest(&self, state: &State) -> Option<Timestamp> {
+        let long = self.now().after(self.surroundings.limits.evict_after);
+        state.activity.rests_until().filter(|until| *until >= long)
+    }
+
+    /// The row of the invocation that the batch puts, if it changes.
+    fn next_unfinished(&self, state: &State, end: Option<&BatchEnd>) -> Option<Vec<u8>> {
+        let running = |rows_then, wake_at: Option<Timestamp>| Unfinished::Running {
+            unclean_ends: 0,
+            rows_then,
+            wake_at: wake_at.map(Timestamp::as_millis),
+        };
+        let row = match end {
+            Some(BatchEnd::Ended(_)) => return None,
+            Some(BatchEnd::Parked(parked)) => codec::encode(parked),
+            None => {
+                if let Some(until) = self.long_rest(state) {
+                    codec::encode(&running(0, Some(until)))
+                } else {
+                    let is_new = matches!(state.owned_row, OwnedRow::None { .. });
+                    // After runs that ended uncleanly the body has come to where it only waits: it was not the body then.
+                    let is_cleared = state.was_unclean && state.activity.rests_until().is_some();
+                    if !is_new && !is_cleared {
+                        return None;
+                    }
+                    codec::encode(&running(state.next_row, None))
+                }
+            }
+        };
+        match &state.owned_row {
+            OwnedRow::Stored(stored) if *stored == row => None,
+            _ => Some(row),
+        }
+    }
+
+    /// Takes what has gathered, as a batch; `None` when there is nothing to commit.
+    pub(in crate::engine) fn take_batch(&self, end: Option<&BatchEnd>) -> Option<Batch> {
+        let mut state = self.state.lock();
+        if end.is_none() && state.activity.has_read() {
+            return None;
+        }
+        let unfinished = self.next_unfinished(&state, end);
+        if end.is_none() && unfinished.is_none() && state.records.is_empty() {
+            return None;
+        }
+        // Anything new in the journal resets the count too.
+        state.was_unclean = false;
+        let mut batch = Batch::default();
+        let row_key = self.id.as_bytes().to_vec();
+        match &state.owned_row {
+            OwnedRow::None { key } => {
+                if let Some((key, used)) = key {
+                    batch.guard(Keyspace::IdempotencyKey, key.clone(), None);
+                    batch.put(Keyspace::IdempotencyKey, key.clone(), codec::encode(used));
+                }
+            }
+            OwnedRow::Stored(row) => batch.guard(Keyspace::Unfinished, row_key.clone(), Some(row.clone())),
+        }
+        if let Some(BatchEnd::Ended(ended)) = end {
+            batch.put(Keyspace::Result, row_key.clone(), codec::encode(ended));
+            if matches!(state.owned_row, OwnedRow::Stored(_)) {
+                batch.delete(Keyspace::Unfinished, row_key.clone());
+            }
+        }
+        if let Some(row) = unfinished {
+            batch.put(Keyspace::Unfinished, row_key, row.clone());
+            state.owned_row = OwnedRow::Stored(row);
+        }
+        let records = std::mem::take(&mut state.records);
+        if !records.is_empty() {
+            batch.put(Keyspace::Journal, journal_key(self.id, state.next_row), codec::encode(&records));
+            state.next_row += 1;
+        }
+        let writes = std::mem::take(&mut state.writes);
+        state.writes_in_flight = writes.clone();
+        for (key, value) in writes.into_rows() {
+            match value {
+                Some(value) => batch.put(Keyspace::Table, key, value),
+                None => batch.delete(Keyspace::Table, key),
+            }
+        }
+        state.gathering += 1;
+        Some(batch)
+    }
+
+    /// The batch that was taken last is durable.
+    pub(in crate::engine) fn acknowledge(&self) {
+        let mut state = self.state.lock();
+        state.durable = state.gathering;
+        state.writes_in_flight.clear();
+    }
+}
+
+/// The key of a journal's row: rows of one invocation lie together, in their order.
+pub(in crate::engine) fn journal_key(id: InvocationId, row: u32) -> Vec<u8> {
+    let mut key = id.as_bytes().to_vec();
+    key.extend_from_slice(&row.to_be_bytes());
+    key
+}

@@ -1,0 +1,79 @@
+//! Which steps and operations a run of a body has come to.
+
+use super::Invocation;
+use crate::journal::identity::Identity;
+
+impl Invocation {
+    /// Takes an identity for a step. A second step of the same identity would be given the first one's outcome, so the
+    /// invocation is parked instead; `false` then.
+    pub(crate) fn claim_step(&self, identity: &Identity) -> bool {
+        if self.is_misused(&format!("the step `{identity}`")) || !self.state.lock().claimed.insert(identity.clone()) {
+            self.park(
+                "duplicate_step",
+                format!(
+                    "the step `{identity}` was reached twice in one call; give each round of a loop a `key` of its own, and \
+                     each marker a `name`"
+                ),
+            );
+            return false;
+        }
+        self.is_within_step_limit(identity)
+    }
+
+    /// Gives an operation of the body its identity: of several with one name and key, each after the first is numbered.
+    pub(crate) fn claim_operation(&self, mut identity: Identity) -> Option<Identity> {
+        if self.is_misused(&format!("the operation `{identity}`")) {
+            return None;
+        }
+        {
+            let mut state = self.state.lock();
+            let occurrence = state.occurrences.entry(identity.clone()).or_insert(0);
+            *occurrence += 1;
+            if *occurrence > 1 {
+                identity.name = format!("{}#{occurrence}", identity.name);
+            }
+            state.claimed.insert(identity.clone());
+        }
+        self.is_within_step_limit(&identity).then_some(identity)
+    }
+
+    /// Takes an identity that may be taken more than once.
+    pub(crate) fn claim_again(&self, identity: Identity) {
+        if !self.is_misused(&format!("the operation `{identity}`")) {
+            self.state.lock().claimed.insert(identity);
+        }
+    }
+
+    /// Whether this run has come to everything that the journal has: what follows, no earlier run has done.
+    pub(crate) fn is_at_the_end_of_its_history(&self) -> bool {
+        let state = self.state.lock();
+        self.history.identities().all(|identity| state.claimed.contains(identity))
+    }
+
+    fn is_within_step_limit(&self, identity: &Identity) -> bool {
+        let limit = self.surroundings.limits.steps;
+        if self.state.lock().claimed.len() <= limit {
+            return true;
+        }
+        self.park(
+            "too_many_steps",
+            format!("`{identity}` would be one step more than the {limit} that a call may make; split the work into several calls"),
+        );
+        false
+    }
+
+    /// Whether the body's context is used while an attempt is polled, which would make an effect inside an effect.
+    fn is_misused(&self, what: &str) -> bool {
+        let misused = self.state.lock().in_attempt;
+        if misused {
+            self.park(
+                "body_context_in_step",
+                format!(
+                    "{what} was begun with the tool's context inside an attempt of a step; inside a step use the step's own \
+                     context, which `cx` names there"
+                ),
+            );
+        }
+        misused
+    }
+}

@@ -1,0 +1,217 @@
+//! One invocation in memory: what its body, its steps and its driver share.
+
+mod activity;
+mod batch;
+mod identity;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use self::activity::Activity;
+pub(in crate::engine) use self::batch::{BatchEnd, journal_key};
+use super::limit::Limits;
+use crate::clock::{Clock, Timestamp};
+use crate::id::InvocationId;
+use crate::journal::identity::Identity;
+use crate::journal::record::{Admission, KeyUse, Record};
+use crate::journal::replay::History;
+use crate::store::{Row, Scan, Store, StoreError};
+use crate::table::operation::{self, ReadRequest};
+use crate::table::overlay::Overlay;
+
+/// Why a body is not polled again in this run.
+#[derive(Clone, Debug)]
+pub(crate) enum Halt {
+    /// It needs a person.
+    Park { code: String, reason: String },
+    /// The store did not answer. It is run again.
+    StoreFailed(StoreError),
+}
+
+/// A row of the keyspace `unfinished`, as this process last wrote or read it. Every batch is guarded by it, so that one
+/// process at a time can go on with an invocation.
+pub(crate) enum OwnedRow {
+    /// The invocation is not in the store yet.
+    None { key: Option<(Vec<u8>, KeyUse)> },
+    /// It is, with this row.
+    Stored(Vec<u8>),
+}
+
+struct State {
+    /// Records and writes of the batch that is being gathered.
+    records: Vec<Record>,
+    writes: Overlay,
+    /// Writes of the batch that is being committed.
+    writes_in_flight: Overlay,
+    /// The number of the batch that is being gathered, and of batches that are durable.
+    gathering: u64,
+    durable: u64,
+    /// The number of the next row of the journal.
+    next_row: u32,
+    owned_row: OwnedRow,
+    /// What this run of the body has come to.
+    claimed: HashSet<Identity>,
+    occurrences: HashMap<Identity, u32>,
+    halt: Option<Halt>,
+    /// An attempt is being polled just now.
+    in_attempt: bool,
+    activity: Activity,
+    stopping: bool,
+    /// The last runs of the invocation ended uncleanly, and this one has not shown yet that it does better.
+    was_unclean: bool,
+}
+
+/// What all invocations of an engine use.
+pub(crate) struct Surroundings {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limits: Limits,
+}
+
+/// One run of one invocation.
+pub(crate) struct Invocation {
+    pub(crate) id: InvocationId,
+    pub(crate) surroundings: Arc<Surroundings>,
+    history: History,
+    /// It was in the store when this run began.
+    was_stored: bool,
+    state: Mutex<State>,
+}
+
+impl Invocation {
+    /// A call that is not yet in the store: its admission is the first record of its first batch.
+    pub(crate) fn admit(
+        id: InvocationId,
+        surroundings: Arc<Surroundings>,
+        admission: Admission,
+        key: Option<(Vec<u8>, KeyUse)>,
+    ) -> Self {
+        let records = vec![Record::Admitted(admission.clone())];
+        Self::new(id, surroundings, History::new(admission), records, 0, OwnedRow::None { key })
+    }
+
+    /// An invocation as the store has it; `was_unclean` if its last run ended uncleanly.
+    pub(crate) fn resume(
+        id: InvocationId,
+        surroundings: Arc<Surroundings>,
+        history: History,
+        next_row: u32,
+        owned_row: Vec<u8>,
+        was_unclean: bool,
+    ) -> Self {
+        let owned_row = OwnedRow::Stored(owned_row);
+        let invocation = Self::new(id, surroundings, history, Vec::new(), next_row, owned_row);
+        invocation.state.lock().was_unclean = was_unclean;
+        invocation
+    }
+
+    fn new(
+        id: InvocationId,
+        surroundings: Arc<Surroundings>,
+        history: History,
+        records: Vec<Record>,
+        next_row: u32,
+        owned_row: OwnedRow,
+    ) -> Self {
+        Self {
+            id,
+            surroundings,
+            history,
+            was_stored: matches!(owned_row, OwnedRow::Stored(_)),
+            state: Mutex::new(State {
+                records,
+                writes: Overlay::default(),
+                writes_in_flight: Overlay::default(),
+                gathering: 0,
+                durable: 0,
+                next_row,
+                owned_row,
+                claimed: HashSet::new(),
+                occurrences: HashMap::new(),
+                halt: None,
+                in_attempt: false,
+                activity: Activity::default(),
+                stopping: false,
+                was_unclean: false,
+            }),
+        }
+    }
+
+    pub(crate) fn history(&self) -> &History {
+        &self.history
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.surroundings.clock.now()
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.state.lock().stopping
+    }
+
+    /// Never ends: the body is dropped where it stands.
+    pub(crate) async fn suspend(&self) -> ! {
+        std::future::pending::<std::convert::Infallible>().await;
+        unreachable!("a pending future does not end")
+    }
+
+    /// Ends this run: the invocation needs a person. The first reason counts.
+    pub(crate) fn park(&self, code: impl Into<String>, reason: impl Into<String>) {
+        self.halt(Halt::Park { code: code.into(), reason: reason.into() });
+    }
+
+    fn halt(&self, halt: Halt) {
+        self.state.lock().halt.get_or_insert(halt);
+    }
+
+    /// Reads a table as it will be when all writes of this invocation are durable; `own` are those of an attempt. Does not
+    /// end when the store fails: that is no value for the author's code, and the invocation is run again.
+    pub(crate) async fn read(&self, request: ReadRequest, own: Option<Overlay>) -> Vec<Row> {
+        let written = |scan: &Scan| {
+            let state = self.state.lock();
+            let mut over = state.writes_in_flight.within(scan);
+            over.extend(state.writes.within(scan));
+            over.extend(own.unwrap_or_default());
+            over
+        };
+        match operation::answer(&*self.surroundings.store, request, written).await {
+            Ok(rows) => rows,
+            Err(error) => {
+                self.halt(Halt::StoreFailed(error));
+                self.suspend().await
+            }
+        }
+    }
+
+    /// Marks that an attempt is being polled, or no longer.
+    pub(crate) fn set_in_attempt(&self, in_attempt: bool) {
+        self.state.lock().in_attempt = in_attempt;
+    }
+
+    pub(super) fn halted(&self) -> Option<Halt> {
+        self.state.lock().halt.clone()
+    }
+
+    /// From now on no attempt starts.
+    pub(super) fn stop(&self) {
+        self.state.lock().stopping = true;
+    }
+
+    /// Whether this run can be dropped without putting an attempt in doubt or losing what is recorded of one.
+    pub(super) fn is_at_rest(&self) -> bool {
+        let state = self.state.lock();
+        !state.activity.has_attempt() && state.records.is_empty()
+    }
+
+    /// Whether the call's admission is durable.
+    pub(super) fn is_admitted(&self) -> bool {
+        self.was_stored || self.state.lock().durable > 0
+    }
+
+    /// How many rows the journal has.
+    pub(super) fn rows(&self) -> u32 {
+        self.state.lock().next_row
+    }
+}

@@ -1,0 +1,36 @@
+//! Servers that are killed, aborted and stopped at chosen points, and what becomes of their calls.
+
+use durable_tests::{Client, Fixture, Revision, ServerProcess, eventually};
+use serde_json::json;
+
+#[path = "crash/load.rs"]
+mod load;
+#[path = "crash/poison.rs"]
+mod poison;
+#[path = "crash/reissue.rs"]
+mod reissue;
+#[path = "crash/retry.rs"]
+mod retry;
+#[path = "crash/step.rs"]
+mod step;
+#[path = "crash/stop.rs"]
+mod stop;
+#[path = "crash/table.rs"]
+mod table;
+
+/// An idempotency key: fixtures have nothing in common, so all may use the same one.
+const KEY: &str = "7a8f4a39-6a4c-4d2c-9e3d-0f7f2b4f5c11";
+
+fn fixture() -> Fixture {
+    Fixture::new(env!("CARGO_BIN_EXE_durable-test-server"))
+}
+
+/// Waits until the server has made this many commits. It makes one when it starts.
+async fn commits_reach(server: &ServerProcess, count: u64) {
+    let client = Client::http(server.url(), Revision::July2026).await;
+    eventually(&format!("commit {count}"), async || {
+        let commits = client.value("commits", &json!({})).await;
+        (commits["batches"].as_u64() >= Some(count)).then_some(())
+    })
+    .await;
+}

@@ -1,0 +1,154 @@
+//! Requests over HTTP by hand, with headers that the protocol's client does not send.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Value, json};
+
+use crate::client::Revision;
+use crate::wait::answered;
+
+/// A client of one server, in one revision.
+#[derive(Clone, Debug)]
+pub struct HttpClient {
+    client: reqwest::Client,
+    url: String,
+    revision: Revision,
+    session: Option<String>,
+    /// A session's requests have different ids.
+    requests: Arc<AtomicU64>,
+}
+
+/// An answer over HTTP.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The status of the response.
+    pub status: u16,
+    /// The JSON-RPC message in it, as it came; the whole body if there is none.
+    pub body: String,
+}
+
+impl Reply {
+    /// The JSON-RPC message.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("{} and no JSON: {}", self.status, self.body))
+    }
+
+    /// The bytes of `structuredContent`, as they came.
+    ///
+    /// # Panics
+    ///
+    /// When there are none.
+    pub fn structured_bytes(&self) -> &str {
+        let name = "\"structuredContent\":";
+        let start = self.body.find(name).expect("the result has structured content") + name.len();
+        let rest = &self.body[start..];
+        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
+        values.next().expect("a value follows").expect("it is JSON");
+        &rest[..values.byte_offset()]
+    }
+}
+
+impl HttpClient {
+    /// A client that is ready to call tools.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not begin a session.
+    pub async fn connect(url: &str, revision: Revision) -> Self {
+        let mut client = Self {
+            client: reqwest::Client::new(),
+            url: url.to_owned(),
+            revision,
+            session: None,
+            requests: Arc::default(),
+        };
+        if revision == Revision::November2025 {
+            let params = json!({
+                "protocolVersion": revision.version(),
+                "capabilities": {},
+                "clientInfo": { "name": "durable-tests", "version": "0" },
+            });
+            let response = client.send("initialize", params, &[]).await;
+            let session = response.headers().get("mcp-session-id").expect("a session begins");
+            client.session = Some(session.to_str().expect("its id is text").to_owned());
+            let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+            let accepted = client.post(initialized.to_string(), &[]).await;
+            assert_eq!(accepted.status(), 202);
+        }
+        client
+    }
+
+    /// Calls a tool, with these headers more.
+    pub async fn call(&self, tool: &str, arguments: &Value, headers: &[(&str, &str)]) -> Reply {
+        self.call_with_meta(tool, arguments, json!({}), headers).await
+    }
+
+    /// Calls a tool, with these headers and entries of `_meta` more.
+    pub async fn call_with_meta(&self, tool: &str, arguments: &Value, meta: Value, headers: &[(&str, &str)]) -> Reply {
+        let mut params = json!({ "name": tool, "arguments": arguments });
+        params["_meta"] = meta;
+        let mut headers = headers.to_vec();
+        if self.revision == Revision::July2026 {
+            headers.push(("mcp-name", tool));
+        }
+        reply(self.send("tools/call", params, &headers).await).await
+    }
+
+    /// Sends a body as it is, with these headers more.
+    pub async fn raw(&self, body: impl Into<reqwest::Body>, headers: &[(&str, &str)]) -> Reply {
+        reply(self.post(body, headers).await).await
+    }
+
+    async fn send(&self, method: &str, mut params: Value, headers: &[(&str, &str)]) -> reqwest::Response {
+        let mut headers = headers.to_vec();
+        if self.revision == Revision::July2026 {
+            let meta = &mut params["_meta"];
+            meta["io.modelcontextprotocol/protocolVersion"] = self.revision.version().into();
+            meta["io.modelcontextprotocol/clientCapabilities"] = json!({});
+            headers.push(("mcp-method", method));
+        }
+        let id = self.requests.fetch_add(1, Ordering::Relaxed);
+        let request = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+        self.post(request.to_string(), &headers).await
+    }
+
+    async fn post(&self, body: impl Into<reqwest::Body>, headers: &[(&str, &str)]) -> reqwest::Response {
+        let mut all = HeaderMap::new();
+        let session = self.session.as_deref().map(|session| ("mcp-session-id", session));
+        let common = [
+            ("content-type", "application/json"),
+            ("accept", "application/json, text/event-stream"),
+            ("mcp-protocol-version", self.revision.version()),
+        ];
+        for (name, value) in common.iter().chain(session.iter()).chain(headers) {
+            let name = HeaderName::from_bytes(name.as_bytes()).expect("it is a name");
+            all.append(name, HeaderValue::from_str(value).expect("it is a value"));
+        }
+        let request = self.client.post(&self.url).headers(all).body(body);
+        let response = answered("the response", request.send()).await;
+        response.expect("the server responds")
+    }
+}
+
+/// Reads a response: one JSON document, or a stream of events of which the last one is the answer.
+async fn reply(response: reqwest::Response) -> Reply {
+    let status = response.status().as_u16();
+    let is_stream =
+        response.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    let text = answered("the response's body", response.text()).await;
+    let text = text.expect("the body is text");
+    let body = if is_stream {
+        let events = text.lines().filter_map(|line| line.strip_prefix("data:"));
+        let last = events.map(str::trim).rfind(|data| !data.is_empty());
+        last.expect("the stream has an answer").to_owned()
+    } else {
+        text
+    };
+    Reply { status, body }
+}

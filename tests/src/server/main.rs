@@ -1,0 +1,86 @@
+//! The server that the tests of the whole system start, call and kill.
+
+mod protocol;
+mod steps;
+mod tables;
+mod witness;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use durable_runtime::Limits;
+use durable_runtime::prelude::*;
+
+#[derive(Debug, Parser)]
+struct Flags {
+    /// Directory of the store, of the effects, and of the points at which the server is held
+    directory: PathBuf,
+
+    /// Serve one client on standard input and output
+    #[arg(long)]
+    stdio: bool,
+
+    /// Deaths in a row after which an invocation is parked
+    #[arg(long, default_value_t = Limits::default().unclean_ends)]
+    unclean_ends: u32,
+
+    /// Milliseconds that running attempts get when the server stops
+    #[arg(long, default_value_t = 20_000)]
+    grace: u64,
+}
+
+// Tools of these tests may block a thread to hold their body between two awaits.
+#[tokio::main(worker_threads = 4)]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_env_filter("info,rmcp=warn").with_writer(std::io::stderr).with_ansi(false).init();
+    match run(Flags::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(flags: Flags) -> anyhow::Result<()> {
+    witness::install(&flags.directory)?;
+    let mut limits = Limits::default();
+    limits.unclean_ends = flags.unclean_ends;
+    let server = Server::builder("durable-test-server", env!("CARGO_PKG_VERSION"))
+        .store(flags.directory.join("store.redb"))
+        .instructions("Only for tests.")
+        .limits(limits)
+        .grace(Duration::from_millis(flags.grace))
+        .tool(steps::one_step)
+        .tool(steps::two_steps)
+        .tool(steps::charge)
+        .tool(steps::charge_and_tell)
+        .tool(steps::charge_seen_by_body)
+        .tool(steps::flaky)
+        .tool(steps::flaky_charge)
+        .tool(steps::patient)
+        .tool(steps::rounds)
+        .tool(steps::fatal)
+        .tool(tables::keep_notes)
+        .tool(tables::notes)
+        .tool(tables::count_up)
+        .tool(protocol::greet)
+        .tool(protocol::number)
+        .tool(protocol::fails)
+        .tool(protocol::commits)
+        .open()
+        .await?;
+    protocol::set_server(&server);
+    if flags.stdio {
+        return Ok(server.serve_stdio().await?);
+    }
+    let listening = server.listen("127.0.0.1:0").await?;
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "listening on {}", listening.url())?;
+    stdout.flush()?;
+    witness::held_body("listening")?;
+    Ok(listening.serve().await?)
+}

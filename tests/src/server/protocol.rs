@@ -1,0 +1,81 @@
+//! Tools that show how arguments, results and errors look to clients.
+
+use std::sync::OnceLock;
+
+use durable_runtime::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+static SERVER: OnceLock<Server> = OnceLock::new();
+
+pub(crate) fn set_server(server: &Server) {
+    SERVER.get_or_init(|| server.clone());
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Language {
+    English,
+    German,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct Place {
+    /// The city's name.
+    city: String,
+    floors: Vec<i32>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Greeting {
+    /// What to say.
+    text: String,
+    place: Option<Place>,
+}
+
+/// Greets somebody.
+///
+/// In two languages.
+#[durable_tool(title = "Greeter")]
+pub(crate) async fn greet(
+    _cx: &DurableContext,
+    /// Who is greeted.
+    name: String,
+    /// How many times.
+    #[arg(default = 1)]
+    times: u32,
+    language: Option<Language>,
+    /// Where they are.
+    place: Option<Place>,
+) -> Result<Greeting, ToolError> {
+    let word = match language {
+        Some(Language::German) => "Hallo",
+        Some(Language::English) | None => "Hello",
+    };
+    let text = format!("{word}, {name}!").repeat(times as usize);
+    Ok(Greeting { text, place })
+}
+
+/// Gives a number, which is no object.
+#[durable_tool]
+pub(crate) async fn number(_cx: &DurableContext) -> Result<u32, ToolError> {
+    Ok(7)
+}
+
+/// Fails.
+#[durable_tool]
+pub(crate) async fn fails(_cx: &DurableContext) -> Result<u32, ToolError> {
+    Err(ToolError::new("the shop is closed"))
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Commits {
+    batches: u64,
+}
+
+/// Tells how many batches the store has committed since the server was started.
+#[durable_tool(read_only)]
+pub(crate) async fn commits(_cx: &ReadContext) -> Result<Commits, ToolError> {
+    let server = SERVER.get().ok_or_else(|| ToolError::new("the server is not set"))?;
+    Ok(Commits { batches: server.commit_counts().batches })
+}

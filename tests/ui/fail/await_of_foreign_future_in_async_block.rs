@@ -1,0 +1,15 @@
+use durable_runtime::prelude::*;
+
+async fn foreign() -> u32 {
+    1
+}
+
+/// Calls.
+#[durable_tool]
+async fn tool(cx: &DurableContext) -> Result<u32, ToolError> {
+    let later = async { foreign().await };
+    drop(later);
+    Ok(1)
+}
+
+fn main() {}

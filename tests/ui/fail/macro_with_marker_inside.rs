@@ -1,0 +1,17 @@
+use durable_runtime::prelude::*;
+
+async fn call(_: &StepContext) -> Result<u32, ToolError> {
+    Ok(1)
+}
+
+/// Calls.
+#[durable_tool]
+async fn tool(cx: &DurableContext) -> Result<u32, ToolError> {
+    let values = vec![
+        #[once(at_least)]
+        call(cx).await?,
+    ];
+    Ok(values.len() as u32)
+}
+
+fn main() {}

@@ -1,0 +1,18 @@
+use durable_runtime::prelude::*;
+enum Other {
+    Network,
+}
+
+async fn call(_: &StepContext) -> Result<u32, ToolError> {
+    Ok(1)
+}
+
+/// Calls.
+#[durable_tool]
+async fn tool(cx: &DurableContext) -> Result<u32, ToolError> {
+    #[once(at_most, retry_on(Other::Network))]
+    let value = call(cx).await?;
+    Ok(value)
+}
+
+fn main() {}

@@ -1,0 +1,19 @@
+use durable_runtime::prelude::*;
+
+async fn call(_: &StepContext) -> Result<u32, ToolError> {
+    Ok(1)
+}
+
+/// Calls.
+#[durable_tool]
+async fn tool(cx: &DurableContext) -> Result<u32, ToolError> {
+    let later = async {
+        #[once(at_least)]
+        let value = call(cx).await?;
+        Ok::<u32, ToolError>(value)
+    };
+    drop(later);
+    Ok(1)
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use durable_runtime::prelude::*;
+
+/// Calls.
+#[durable_tool]
+async fn tool(_cx: &DurableContext, again: &DurableContext) -> Result<u32, ToolError> {
+    Ok(1)
+}
+
+fn main() {}

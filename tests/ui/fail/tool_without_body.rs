@@ -1,0 +1,7 @@
+use durable_runtime::prelude::*;
+
+/// Calls.
+#[durable_tool]
+async fn tool(cx: &DurableContext) -> Result<u32, ToolError>;
+
+fn main() {}
