@@ -36,7 +36,7 @@ impl DurableContext {
         digest.update(self.invocation.history().admission().seed.to_be_bytes());
         digest.update(identity.to_string());
         let digest = digest.finalize();
-        u64::from_be_bytes(digest[..8].try_into().expect("a digest has more than 8 bytes"))
+        u64::from_be_bytes(std::array::from_fn(|index| digest[index]))
     }
 
     /// Waits. The time at which it ends is recorded, so a restart neither begins the wait again nor ends it early.
