@@ -25,12 +25,14 @@ fn fixture() -> Fixture {
     Fixture::new(env!("CARGO_BIN_EXE_durable-test-server"))
 }
 
-/// Waits until the server has made this many commits. It makes one when it starts.
-async fn commits_reach(server: &ServerProcess, count: u64) {
+/// How many commits the server has made since it was started.
+async fn commits(server: &ServerProcess) -> u64 {
     let client = Client::http(server.url(), Revision::July2026).await;
-    eventually(&format!("commit {count}"), async || {
-        let commits = client.value("commits", &json!({})).await;
-        (commits["batches"].as_u64() >= Some(count)).then_some(())
-    })
-    .await;
+    let commits = client.value("commits", &json!({})).await;
+    commits["batches"].as_u64().expect("a number")
+}
+
+/// Waits until the server has made this many.
+async fn commits_reach(server: &ServerProcess, count: u64) {
+    eventually(&format!("commit {count}"), async || (commits(server).await >= count).then_some(())).await;
 }

@@ -73,7 +73,7 @@ impl LocalCall {
         if let Some(tool) = engine.tools().get(&call.tool)
             && tool.definition.read_only
         {
-            let body = tool.prepare(call.arguments).map_err(refused)?;
+            let body = engine.tools().prepare(tool, call.arguments).map_err(refused)?;
             return Ok(LocalResult { invocation: None, is_replayed: false, result: result(&engine.read(body).await?) });
         }
         let submitted = engine.submit(call).await.map_err(|refusal| match refusal {

@@ -7,6 +7,7 @@
 pub use crate::context::{DurableContext, ReadContext};
 pub use crate::error::{AtMostOnceFailedBeforeCompleting, Error, StepTimedOut, ToolError};
 pub use crate::mcp::Server;
+pub use crate::state::State;
 pub use crate::step::StepContext;
 pub use crate::table::SortedMap;
 pub use crate::{durable_tool, once};

@@ -8,6 +8,7 @@ pub use serde_json;
 
 pub use crate::context::{Join, Race, TryJoin, branch, enter};
 pub use crate::operation::{DurableFuture, Operation, durable, operation};
+pub use crate::state::{State, States, state};
 pub use crate::step::{
     AtLeast, AtMost, AttemptEnd, InDoubtError, Never, Next, StepContext, StepError, StepKey, StepResult, StepValue,
     TimedOutError, at_least, at_most, attempt, infallible, never,

@@ -73,17 +73,14 @@ impl<T: fmt::Debug> fmt::Debug for State<T> {
 
 /// A type of state that a tool needs.
 #[derive(Clone, Copy, Debug)]
-pub struct StateType {
+pub(crate) struct StateType {
     id: TypeId,
     name: &'static str,
 }
 
 impl StateType {
     pub(crate) fn of<T: 'static>() -> Self {
-        Self {
-            id: TypeId::of::<T>(),
-            name: type_name::<T>(),
-        }
+        Self { id: TypeId::of::<T>(), name: type_name::<T>() }
     }
 }
 

@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::context::{DurableContext, ReadContext};
 use crate::error::{Error, ErrorKind};
 use crate::journal::record::Conclusion;
+use crate::state::{StateType, States};
 
 /// What a tool's function returns: `Result<T, E>` with a value and an error that can be sent.
 #[diagnostic::on_unimplemented(
@@ -132,12 +133,12 @@ pub trait Tool: Send + Sync + 'static {
     /// What clients are told.
     fn definition(&self) -> ToolDefinition;
 
-    /// Reads the arguments of one call, without beginning it.
+    /// Reads the arguments of one call, and takes the states that it needs, without beginning it.
     ///
     /// # Errors
     ///
     /// When they do not fit the function's parameters.
-    fn prepare(&self, arguments: Value) -> Result<Body, ArgumentError>;
+    fn prepare(&self, arguments: Value, states: &States) -> Result<Body, ArgumentError>;
 }
 
 /// What clients are told of a tool.
@@ -147,6 +148,9 @@ pub struct ToolDefinition {
     pub(crate) title: Option<&'static str>,
     pub(crate) description: &'static str,
     pub(crate) read_only: bool,
+    pub(crate) destructive: Option<bool>,
+    pub(crate) open_world: Option<bool>,
+    pub(crate) states: Vec<StateType>,
     pub(crate) input_schema: Value,
     pub(crate) output_schema: Value,
 }
@@ -161,6 +165,9 @@ impl ToolDefinition {
             title: None,
             description,
             read_only: false,
+            destructive: None,
+            open_world: None,
+            states: Vec::new(),
             input_schema: schema::<A>(),
             output_schema: schema::<R::Value>(),
         }
@@ -179,6 +186,30 @@ impl ToolDefinition {
     #[must_use]
     pub fn read_only(mut self) -> Self {
         self.read_only = true;
+        self
+    }
+
+    /// Says whether the tool may destroy something.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn destructive(mut self, destructive: bool) -> Self {
+        self.destructive = Some(destructive);
+        self
+    }
+
+    /// Says whether the tool deals with the world outside.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn open_world(mut self, open_world: bool) -> Self {
+        self.open_world = Some(open_world);
+        self
+    }
+
+    /// Says that the tool takes a state of this type.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn state<T: Send + Sync + 'static>(mut self) -> Self {
+        self.states.push(StateType::of::<T>());
         self
     }
 
@@ -203,8 +234,8 @@ pub(crate) struct RegisteredTool {
 
 impl RegisteredTool {
     /// Reads the arguments of one call. The author's types take part in that, and may panic.
-    pub(crate) fn prepare(&self, arguments: Value) -> Result<Body, ArgumentError> {
-        catch_unwind(AssertUnwindSafe(|| self.tool.prepare(arguments))).unwrap_or_else(|_| {
+    fn prepare(&self, arguments: Value, states: &States) -> Result<Body, ArgumentError> {
+        catch_unwind(AssertUnwindSafe(|| self.tool.prepare(arguments, states))).unwrap_or_else(|_| {
             Err(ArgumentError::new("", "reading the arguments panicked; the server's log says where"))
         })
     }
@@ -214,14 +245,16 @@ impl RegisteredTool {
 #[derive(Default)]
 pub(crate) struct Registry {
     tools: BTreeMap<&'static str, Arc<RegisteredTool>>,
+    states: States,
 }
 
 impl Registry {
-    pub(crate) fn build(tools: Vec<Box<dyn Tool>>) -> Result<Self, Error> {
-        let mut registry = Self::default();
+    pub(crate) fn build(tools: Vec<Box<dyn Tool>>, states: States) -> Result<Self, Error> {
+        let mut registry = Self { tools: BTreeMap::new(), states };
         for tool in tools {
             let definition = tool.definition();
             let name = definition.name;
+            registry.states.check(name, &definition.states)?;
             let earlier = registry.tools.insert(name, Arc::new(RegisteredTool { tool, definition }));
             if earlier.is_some() {
                 return Err(Error::new(
@@ -234,6 +267,11 @@ impl Registry {
             }
         }
         Ok(registry)
+    }
+
+    /// Reads the arguments of one call of a tool.
+    pub(crate) fn prepare(&self, tool: &RegisteredTool, arguments: Value) -> Result<Body, ArgumentError> {
+        tool.prepare(arguments, &self.states)
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<RegisteredTool>> {

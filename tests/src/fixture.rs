@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
 use std::pin::pin;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -132,12 +132,7 @@ impl Fixture {
     ///
     /// When it cannot be started, or ends as if all were well.
     pub async fn dies(&self, flags: &[&str]) {
-        let mut command = self.command(flags);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut process = command.spawn().expect("the server can be started");
-        let status =
-            eventually("the death of the server", async || process.try_wait().expect("a child can be waited for"))
-                .await;
+        let status = ServerProcess::spawn(self.command(flags), self.log()).end().await;
         assert!(!status.success(), "the server ended with {status}");
     }
 }

@@ -18,8 +18,19 @@ pub struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts a server and waits until it says where it listens; its log goes to a file.
-    pub(crate) fn start(mut command: Command, log: PathBuf) -> Self {
+    /// Starts a server and waits until it says where it listens.
+    pub(crate) fn start(command: Command, log: PathBuf) -> Self {
+        let mut server = Self::spawn(command, log);
+        let stdout = server.process.stdout.take().expect("standard output is piped");
+        let line = first_line(stdout);
+        let url = line.strip_prefix("listening on ");
+        url.unwrap_or_else(|| panic!("the server says `{line}` in place of where it listens"))
+            .clone_into(&mut server.url);
+        server
+    }
+
+    /// Starts a server, which may end before it listens; its log goes to a file.
+    pub(crate) fn spawn(mut command: Command, log: PathBuf) -> Self {
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log);
         let process = command
             .stdin(Stdio::null())
@@ -27,13 +38,7 @@ impl ServerProcess {
             .stderr(file.expect("the log can be opened"))
             .spawn()
             .expect("the server can be started");
-        let mut server = Self { process, url: String::new(), log };
-        let stdout = server.process.stdout.take().expect("standard output is piped");
-        let line = first_line(stdout);
-        let url = line.strip_prefix("listening on ");
-        url.unwrap_or_else(|| panic!("the server says `{line}` in place of where it listens"))
-            .clone_into(&mut server.url);
-        server
+        Self { process, url: String::new(), log }
     }
 
     /// Where it listens, as `http://127.0.0.1:9991/mcp`.

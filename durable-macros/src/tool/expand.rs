@@ -13,7 +13,7 @@ const FORCED: &str = "clippy::fn_params_excessive_bools, clippy::needless_pass_b
                       clippy::unused_async";
 
 impl Plan {
-    /// The unit struct of the tool, and its implementation.
+    /// The function that gives the tool, with the tool inside.
     pub(crate) fn expand(&self) -> TokenStream {
         let Self { ident, visibility, docs, conditions, .. } = self;
         let span = Span::mixed_site();
@@ -28,17 +28,18 @@ impl Plan {
             Some(function) => self.implementation(function),
             None => self.stand_in(),
         };
+        // A function and not a unit struct: a local variable may have the name of a function.
+        let tool = self.runtime.item("Tool", Extent::of(ident));
         quote_spanned! {span=>
             #(#conditions)*
             #docs
-            #[allow(non_camel_case_types)]
-            #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
-            #visibility struct #ident;
-
-            #(#conditions)*
-            const _: () = {
+            #[must_use]
+            #visibility fn #ident() -> impl #tool {
                 #implementation
-            };
+
+                struct __DurableTool;
+                __DurableTool
+            }
         }
     }
 
@@ -55,13 +56,23 @@ impl Plan {
         let used = underscored.then(|| quote_spanned!(span=> , clippy::used_underscore_binding));
         let item = &function.item;
         let body = if self.read_only { "Body::read_only" } else { "Body::durable" };
-        let passed = function.parameters.iter().map(|parameter| match parameter {
+        let mut taken = TokenStream::new();
+        let passed = function.parameters.iter().enumerate().map(|(index, parameter)| match parameter {
             Parameter::Context { .. } => quote_spanned!(ours(ident.span())=> &cx),
+            Parameter::State(state) => {
+                let name = format_ident!("state_{index}", span = span);
+                let extent = Extent::of(state);
+                let function = self.runtime.item("state", extent);
+                taken.extend(quote_spanned!(span=> let #name = #function::<#state>(states);));
+                quote_spanned!(span=> #name)
+            }
             Parameter::Argument(argument) => {
                 let name = &argument.name;
                 quote_spanned!(ours(ident.span())=> arguments.#name)
             }
         });
+        let passed: Vec<TokenStream> = passed.collect();
+        let states = if taken.is_empty() { quote_spanned!(span=> _) } else { quote_spanned!(span=> states) };
         let run = quote_spanned!(ours(ident.span())=> move |cx| async move { #ident(#(#passed),*).await });
         // Bounded like the definition, so at the same place: the compiler then says what is wrong once.
         let body = self.runtime.call(body, Extent::of(&function.output), run);
@@ -77,7 +88,7 @@ impl Plan {
             #item
 
             #[automatically_derived]
-            impl #runtime::Tool for #ident {
+            impl #runtime::Tool for __DurableTool {
                 fn definition(&self) -> #runtime::ToolDefinition {
                     #definition
                 }
@@ -85,8 +96,10 @@ impl Plan {
                 fn prepare(
                     &self,
                     arguments: #runtime::serde_json::Value,
+                    #states: &#runtime::States,
                 ) -> ::core::result::Result<#runtime::Body, #runtime::ArgumentError> {
                     #decoded = #runtime::decode_arguments(arguments)?;
+                    #taken
                     ::core::result::Result::Ok(#body)
                 }
             }
@@ -132,17 +145,20 @@ impl Plan {
         let new = self.runtime.item("ToolDefinition::new", at_output);
         let title = self.title.as_ref().map(|title| quote_spanned!(span=> .title(#title)));
         let read_only = self.read_only.then(|| quote_spanned!(span=> .read_only()));
-        quote_spanned!(span=> #new::<__DurableArguments, #output>(#name, #description) #title #read_only)
+        let states = function.parameters.iter().filter_map(|parameter| match parameter {
+            Parameter::State(state) => Some(quote_spanned!(span=> .state::<#state>())),
+            _ => None,
+        });
+        quote_spanned!(span=> #new::<__DurableArguments, #output>(#name, #description) #title #read_only #(#states)*)
     }
 
     /// An implementation that lets the rest of the program compile as far as the reported mistakes allow.
     fn stand_in(&self) -> TokenStream {
         let span = Span::mixed_site();
         let runtime = self.runtime.module();
-        let ident = &self.ident;
         quote_spanned! {span=>
             #[automatically_derived]
-            impl #runtime::Tool for #ident {
+            impl #runtime::Tool for __DurableTool {
                 fn definition(&self) -> #runtime::ToolDefinition {
                     ::core::unreachable!()
                 }
@@ -150,6 +166,7 @@ impl Plan {
                 fn prepare(
                     &self,
                     _: #runtime::serde_json::Value,
+                    _: &#runtime::States,
                 ) -> ::core::result::Result<#runtime::Body, #runtime::ArgumentError> {
                     ::core::unreachable!()
                 }

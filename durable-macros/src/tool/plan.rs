@@ -14,7 +14,7 @@ pub(crate) struct Plan {
     pub(crate) runtime: Runtime,
     pub(crate) ident: Ident,
     pub(crate) visibility: Visibility,
-    /// The attributes of the unit struct.
+    /// The documentation of the tool.
     pub(crate) docs: Vec<Attribute>,
     /// The conditions under which the tool exists.
     pub(crate) conditions: Vec<Attribute>,

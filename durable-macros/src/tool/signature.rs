@@ -6,7 +6,10 @@ use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
-use syn::{Attribute, Expr, FnArg, Ident, ItemFn, Lit, Meta, Pat, PatType, ReturnType, Safety, Signature, Type};
+use syn::{
+    Attribute, Expr, FnArg, GenericArgument, Ident, ItemFn, Lit, Meta, Pat, PatType, PathArguments, ReturnType, Safety,
+    Signature, Type,
+};
 
 /// Which context a tool takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,15 +20,32 @@ pub(crate) enum Context {
 
 /// One parameter of a tool.
 pub(crate) enum Parameter {
-    Context { name: Ident, context: Context, ty: Box<Type> },
+    Context {
+        name: Ident,
+        context: Context,
+        ty: Box<Type>,
+    },
+    /// A `State<T>`, with its `T`.
+    State(Box<Type>),
     Argument(Box<Argument>),
+}
+
+/// The `T` of a `State<T>`.
+fn state(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last().filter(|last| last.ident == "State")?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    match arguments.args.first() {
+        Some(GenericArgument::Type(state)) if arguments.args.len() == 1 => Some(state),
+        _ => None,
+    }
 }
 
 /// The parameters that are arguments.
 pub(crate) fn arguments(parameters: &[Parameter]) -> impl Iterator<Item = &Argument> {
     parameters.iter().filter_map(|parameter| match parameter {
         Parameter::Argument(argument) => Some(&**argument),
-        Parameter::Context { .. } => None,
+        Parameter::Context { .. } | Parameter::State(_) => None,
     })
 }
 
@@ -63,7 +83,7 @@ impl Reading {
     pub(crate) fn context(&self) -> Option<(&Ident, Context, &Type)> {
         self.parameters.iter().find_map(|parameter| match parameter {
             Parameter::Context { name, context, ty } => Some((name, *context, &**ty)),
-            Parameter::Argument(_) => None,
+            Parameter::Argument(_) | Parameter::State(_) => None,
         })
     }
 
@@ -97,6 +117,9 @@ impl Reading {
     }
 
     fn parameter(&mut self, parameter: &mut PatType, diagnostics: &mut Diagnostics) {
+        if let Some(state) = state(&parameter.ty) {
+            return self.state(state.clone(), parameter, diagnostics);
+        }
         let context = context(&parameter.ty);
         let name = match &*parameter.pat {
             Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => name.ident.clone(),
@@ -127,13 +150,22 @@ impl Reading {
         self.parameters.push(Parameter::Context { name, context, ty: parameter.ty.clone() });
     }
 
+    fn state(&mut self, state: Type, parameter: &mut PatType, diagnostics: &mut Diagnostics) {
+        if let Some(attribute) = parameter.attrs.iter().find(|attribute| attribute.path().is_ident("arg")) {
+            diagnostics.on(attribute, "a state is no argument, so clients do not give it: remove `#[arg(..)]`");
+        }
+        // A parameter of a function has no documentation of its own.
+        parameter.attrs.retain(|attribute| !["arg", "doc"].iter().any(|name| attribute.path().is_ident(name)));
+        self.parameters.push(Parameter::State(Box::new(state)));
+    }
+
     fn single_context(&mut self, signature: &Signature, diagnostics: &mut Diagnostics) {
         let contexts: Vec<Box<Type>> = self
             .parameters
             .iter()
             .filter_map(|parameter| match parameter {
                 Parameter::Context { ty, .. } => Some(ty.clone()),
-                Parameter::Argument(_) => None,
+                Parameter::Argument(_) | Parameter::State(_) => None,
             })
             .collect();
         if contexts.is_empty() {

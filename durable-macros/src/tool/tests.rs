@@ -27,12 +27,12 @@ fn refused(options: &str, item: &str, beginnings: &[&str]) {
         assert!(message.starts_with(beginning), "{message}");
     }
     let rest = rest.to_string();
-    assert!(rest.contains("struct t ;"), "the tool still exists: {rest}");
-    assert!(rest.contains(":: __private :: Tool for t"), "the tool is still one: {rest}");
+    assert!(rest.contains("fn t () -> impl"), "the tool still exists: {rest}");
+    assert!(rest.contains(":: __private :: Tool for __DurableTool"), "the tool is still one: {rest}");
 }
 
 #[test]
-fn a_tool_is_a_unit_struct_with_an_implementation() {
+fn a_tool_is_a_function_that_gives_the_tool() {
     let (messages, rest) = expanded(
         r#"title = "Make""#,
         r#"
@@ -52,11 +52,8 @@ fn a_tool_is_a_unit_struct_with_an_implementation() {
     let expected = quote! {
         #[doc = " Makes"]
         #[doc = " things."]
-        #[allow(non_camel_case_types)]
-        #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
-        pub(crate) struct make;
-
-        const _: () = {
+        #[must_use]
+        pub(crate) fn make() -> impl ::durable_runtime::__private::Tool {
             #[derive(::durable_runtime::__private::serde::Deserialize, ::durable_runtime::__private::schemars::JsonSchema)]
             #[serde(
                 crate = "::durable_runtime::__private::serde",
@@ -86,7 +83,7 @@ fn a_tool_is_a_unit_struct_with_an_implementation() {
             }
 
             #[automatically_derived]
-            impl ::durable_runtime::__private::Tool for make {
+            impl ::durable_runtime::__private::Tool for __DurableTool {
                 fn definition(&self) -> ::durable_runtime::__private::ToolDefinition {
                     ::durable_runtime::__private::ToolDefinition::new::<__DurableArguments, Result<Made, ToolError> >(
                         "make",
@@ -97,6 +94,7 @@ fn a_tool_is_a_unit_struct_with_an_implementation() {
                 fn prepare(
                     &self,
                     arguments: ::durable_runtime::__private::serde_json::Value,
+                    _: &::durable_runtime::__private::States,
                 ) -> ::core::result::Result<
                     ::durable_runtime::__private::Body,
                     ::durable_runtime::__private::ArgumentError
@@ -109,7 +107,10 @@ fn a_tool_is_a_unit_struct_with_an_implementation() {
                     )
                 }
             }
-        };
+
+            struct __DurableTool;
+            __DurableTool
+        }
     };
     assert_eq!(rest.to_string(), expected.to_string());
 }
@@ -141,7 +142,7 @@ fn the_context_is_found_wherever_it_stands() {
 #[test]
 fn the_conditions_of_a_tool_hold_for_all_that_it_expands_to() {
     let (_, rest) = expanded("", "/// D.\n#[cfg(unix)] async fn t(cx: &DurableContext) -> Result<u32, E> { Ok(1) }");
-    assert_eq!(rest.to_string().matches("# [cfg (unix)]").count(), 2, "{rest}");
+    assert_eq!(rest.to_string().matches("# [cfg (unix)]").count(), 1, "{rest}");
 }
 
 #[test]
@@ -301,4 +302,23 @@ fn a_method_stays_a_method_without_its_body() {
 #[test]
 fn a_tool_without_a_body_is_reported_once() {
     refused("", "/// D.\nasync fn t(cx: &DurableContext) -> Result<(), E>;", &["a tool is a function with a body"]);
+}
+
+#[test]
+fn a_state_is_taken_from_the_server_and_is_no_argument() {
+    let (messages, rest) = expanded(
+        "",
+        "/// D.\nasync fn t(cx: &DurableContext, bank: rt::State<Bank>, a: u32) -> Result<u32, E> { Ok(a) }",
+    );
+    assert_eq!(messages, <[String; 0]>::default());
+    let rest = rest.to_string();
+    assert!(rest.contains("struct __DurableArguments { a : u32 }"), "{rest}");
+    assert!(rest.contains("let state_1 = :: durable_runtime :: __private :: state :: < Bank > (states) ;"), "{rest}");
+    assert!(rest.contains("t (& cx , state_1 , arguments . a)"), "{rest}");
+    assert!(rest.contains(". state :: < Bank > ()"), "{rest}");
+    refused(
+        "",
+        "/// D.\nasync fn t(cx: &DurableContext, #[arg(default = 1)] bank: State<Bank>) -> Result<u32, E> { Ok(1) }",
+        &["a state is no argument"],
+    );
 }

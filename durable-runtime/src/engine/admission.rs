@@ -85,7 +85,7 @@ impl Engine {
         let arguments = call.arguments.to_string();
         self.surroundings.limits.check_arguments(&call.tool, arguments.len())?;
         let Some(key) = &call.idempotency_key else {
-            let body = registered.prepare(call.arguments.clone()).map_err(Refusal::Arguments)?;
+            let body = self.tools.prepare(registered, call.arguments.clone()).map_err(Refusal::Arguments)?;
             return self.start(call, arguments, body, None);
         };
         check_key(key)?;
@@ -95,7 +95,7 @@ impl Engine {
         if let Some(used) = self.key_use(&row).await? {
             return self.attach(&call, key, digest, &used).await;
         }
-        let body = registered.prepare(call.arguments.clone()).map_err(Refusal::Arguments)?;
+        let body = self.tools.prepare(registered, call.arguments.clone()).map_err(Refusal::Arguments)?;
         self.start(call, arguments, body, Some((row, digest)))
     }
 

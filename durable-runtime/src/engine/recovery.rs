@@ -184,7 +184,7 @@ impl Engine {
         let arguments = serde_json::from_str(&admission.arguments);
         let prepared = arguments
             .map_err(|error| error.to_string())
-            .and_then(|arguments| registered.prepare(arguments).map_err(|error| error.to_string()));
+            .and_then(|arguments| self.tools.prepare(registered, arguments).map_err(|error| error.to_string()));
         let body = match prepared.map(|body| body.0) {
             Ok(BodyKind::Durable(body)) => body,
             Ok(BodyKind::ReadOnly(_)) => {

@@ -9,6 +9,7 @@ use super::server::Server;
 use crate::clock::{Clock, SystemClock};
 use crate::engine::{Engine, Limits, Surroundings};
 use crate::error::{Error, ErrorKind};
+use crate::state::States;
 use crate::store::Store;
 use crate::store::redb::{RedbBackend, RedbOptions};
 use crate::tool::{Registry, Tool};
@@ -50,6 +51,8 @@ pub struct ServerBuilder {
     store: StoreChoice,
     cache_bytes: usize,
     tools: Vec<Box<dyn Tool>>,
+    states: States,
+    duplicate_state: Option<&'static str>,
     limits: Limits,
     clock: Arc<dyn Clock>,
     grace: Duration,
@@ -67,6 +70,8 @@ impl ServerBuilder {
             store: StoreChoice::None,
             cache_bytes: 256 << 20,
             tools: Vec::new(),
+            states: States::default(),
+            duplicate_state: None,
             limits: Limits::default(),
             clock: Arc::new(SystemClock),
             grace: Duration::from_secs(10),
@@ -109,8 +114,21 @@ impl ServerBuilder {
 
     /// Offers a tool: the name of a function under `#[durable_tool]`.
     #[must_use]
-    pub fn tool(mut self, tool: impl Tool) -> Self {
-        self.tools.push(Box::new(tool));
+    pub fn tool<T: Tool>(mut self, tool: impl FnOnce() -> T) -> Self {
+        self.tools.push(Box::new(tool()));
+        self
+    }
+
+    /// Gives what tools take as a [`State`](crate::State) of this type.
+    ///
+    /// # Errors
+    ///
+    /// When the server is opened: `duplicate_state`, if there are two of one type.
+    #[must_use]
+    pub fn state<T: Send + Sync + 'static>(mut self, state: T) -> Self {
+        if !self.states.insert(state) {
+            self.duplicate_state.get_or_insert(std::any::type_name::<T>());
+        }
         self
     }
 
@@ -155,11 +173,18 @@ impl ServerBuilder {
     ///
     /// # Errors
     ///
-    /// `duplicate_tool` and `schema_invalid` (of the tools); `store_missing`, `store_foreign`, `store_held`,
+    /// `duplicate_tool`, `schema_invalid`, `state_missing` and `duplicate_state` (of the tools); `store_missing`, `store_foreign`, `store_held`,
     /// `store_damaged`, `store_format_newer`, `store_directory_missing`, `store_not_permitted`, `store_unavailable` (of the
     /// store). Nothing is written to a file that is refused.
     pub async fn open(self) -> Result<Server, Error> {
-        let registry = Registry::build(self.tools)?;
+        if let Some(state) = self.duplicate_state {
+            return Err(Error::new(
+                ErrorKind::FixProgram,
+                "duplicate_state",
+                format!("the server was given two states of the type `{state}`; make them two types, or one value"),
+            ));
+        }
+        let registry = Registry::build(self.tools, self.states)?;
         let contract = Contract::of(&registry)?;
         let store: Arc<dyn Store> = match self.store {
             StoreChoice::Given(store) => store,

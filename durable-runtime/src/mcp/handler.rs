@@ -70,7 +70,7 @@ impl Handler {
             return Ok(result::mistakes(name, &mistakes));
         }
         if registered.definition.read_only {
-            return match registered.prepare(arguments) {
+            return match parts.engine.tools().prepare(registered, arguments) {
                 Ok(body) => Ok(result::result(&parts.engine.read(body).await?)),
                 Err(mistake) => Ok(result::mistakes(name, &[mistake.to_string()])),
             };

@@ -84,5 +84,8 @@ fn tool(definition: &ToolDefinition) -> Tool {
     {
         tool = tool.with_raw_output_schema(output);
     }
-    tool.with_annotations(ToolAnnotations::new().read_only(definition.read_only))
+    let mut annotations = ToolAnnotations::new().read_only(definition.read_only);
+    annotations.destructive_hint = definition.destructive;
+    annotations.open_world_hint = definition.open_world;
+    tool.with_annotations(annotations)
 }

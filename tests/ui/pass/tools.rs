@@ -91,15 +91,15 @@ fn is_send<T: Send + 'static>() {}
 
 fn main() {
     is_send::<Body>();
-    let copy = address;
-    let _ = (copy, address, format!("{address:?}"));
     let tools: Vec<Box<dyn Tool>> = vec![
-        Box::new(inner::visible),
-        Box::new(address),
-        Box::new(context_last),
-        Box::new(full_path),
-        Box::new(reads_locals),
+        Box::new(inner::visible()),
+        Box::new(address()),
+        Box::new(context_last()),
+        Box::new(full_path()),
+        Box::new(reads_locals()),
     ];
     assert_eq!(takes_tools(tools), 5);
+    // A variable may have the name of a tool.
+    let address = address();
     assert_eq!(address.definition().name(), "users.address-v2");
 }
