@@ -46,7 +46,7 @@ struct Ender<'a> {
 
 impl<'a> Ender<'a> {
     fn new(cx: &'a DurableContext, macro_name: &str, label: &str) -> Self {
-        let operation = cx.invocation.claim_operation(cx.identity(macro_name, Some(label.to_owned())));
+        let operation = cx.invocation.claim_unrecorded(cx.identity(macro_name, Some(label.to_owned())));
         let recorded = operation.as_ref().and_then(|operation| {
             let recorded = cx.invocation.history().operation(operation)?;
             codec::decode(recorded)
@@ -195,7 +195,7 @@ pub fn branch(cx: &DurableContext, label: &'static str) -> DurableContext {
 /// have keys.
 pub fn enter(cx: &DurableContext, function: &'static str, key: Option<&dyn std::fmt::Display>) -> DurableContext {
     let key = key.map(ToString::to_string);
-    match cx.invocation.claim_operation(cx.identity(function, key)) {
+    match cx.invocation.claim_unrecorded(cx.identity(function, key)) {
         Some(identity) => cx.within(&match identity.key {
             Some(key) => format!("{}[{key}]", identity.name),
             None => identity.name,

@@ -29,7 +29,7 @@ impl DurableContext {
     /// A random number, the same in every replay: a function of the invocation's seed and of which one in the body it is.
     /// Not for secrets.
     pub fn random(&self) -> u64 {
-        let Some(identity) = self.invocation.claim_operation(self.identity("random", None)) else {
+        let Some(identity) = self.invocation.claim_unrecorded(self.identity("random", None)) else {
             return 0;
         };
         let mut digest = Sha256::new();

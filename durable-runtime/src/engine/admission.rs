@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::answer::{Answer, AnswerSource, Submitted};
+use super::answer::{AnswerSource, Submitted};
 use super::execution::Run;
 use super::recovery::Loaded;
 use super::{Engine, Invocation};
@@ -128,29 +128,31 @@ impl Engine {
             .into());
         }
         let id = InvocationId::from_bytes(used.invocation);
-        if let Some(coming) = self.directory.coming(id) {
-            return Ok(Submitted { id, source: AnswerSource::Coming(coming) });
-        }
-        let source = match self.load(id).await? {
-            Loaded::Answer(answer) => AnswerSource::Known(answer),
-            // It was left alone, because it could not go on before; now it can.
-            Loaded::Run(run) => match self.directory.enter(id, None) {
-                Some(coming) => {
-                    self.execute(id, Some(run));
-                    AnswerSource::Coming(coming)
-                }
-                None => AnswerSource::Known(Answer::Deferred("it has just been taken up".into())),
-            },
-            Loaded::Missing => {
-                return Err(Error::new(
-                    ErrorKind::AskPerson,
-                    "invocation_missing",
-                    format!("the idempotency key `{key}` names invocation {id}, which the store does not have"),
-                )
-                .into());
+        loop {
+            if let Some(coming) = self.directory.coming(id) {
+                return Ok(Submitted { id, source: AnswerSource::Coming(coming) });
             }
-        };
-        Ok(Submitted { id, source })
+            match self.load(id).await? {
+                Loaded::Answer(answer) => return Ok(Submitted { id, source: AnswerSource::Known(answer) }),
+                // It waits outside of memory, or could not go on before and now can.
+                Loaded::Run(_) => {
+                    if let Some(coming) = self.directory.enter(id, None) {
+                        // Read again, now that nobody else can go on with it.
+                        self.execute(id, None);
+                        return Ok(Submitted { id, source: AnswerSource::Coming(coming) });
+                    }
+                    // Its timer has just taken it up.
+                }
+                Loaded::Missing => {
+                    return Err(Error::new(
+                        ErrorKind::AskPerson,
+                        "invocation_missing",
+                        format!("the idempotency key `{key}` names invocation {id}, which the store does not have"),
+                    )
+                    .into());
+                }
+            }
+        }
     }
 
     fn start(

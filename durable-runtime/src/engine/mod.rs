@@ -10,6 +10,7 @@ mod limit;
 mod recovery;
 mod shutdown;
 mod timer;
+mod validation;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) use admission::{Call, Refusal};
 pub(crate) use invocation::{Invocation, Surroundings};
 pub use limit::Limits;
+pub use validation::Difference;
 
 use self::admission::KeyLocks;
 use self::directory::Directory;

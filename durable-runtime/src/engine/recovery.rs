@@ -56,7 +56,11 @@ impl Engine {
                     self.timers.set(wake_at, id);
                     continue;
                 }
-                if !was_clean {
+                if was_clean && unclean_ends > 0 {
+                    let reset = Unfinished::Running { unclean_ends: 0, rows_then, wake_at: None };
+                    batch.guard(Keyspace::Unfinished, key.clone(), Some(value));
+                    batch.put(Keyspace::Unfinished, key, codec::encode(&reset));
+                } else if !was_clean {
                     let rows = self.journal_rows(id).await?;
                     let counted = self.counted(unclean_ends, rows_then, rows, "the server died while it ran");
                     batch.guard(Keyspace::Unfinished, key.clone(), Some(value));
@@ -137,7 +141,12 @@ impl Engine {
         Ok(u32::from_be_bytes(row) + 1)
     }
 
-    async fn page(&self, keyspace: Keyspace, lower: Bound<Vec<u8>>, upper: Bound<Vec<u8>>) -> Result<Vec<Row>, Error> {
+    pub(super) async fn page(
+        &self,
+        keyspace: Keyspace,
+        lower: Bound<Vec<u8>>,
+        upper: Bound<Vec<u8>>,
+    ) -> Result<Vec<Row>, Error> {
         let scan = Scan { keyspace, lower, upper, descending: false, limit: PAGE };
         Ok(self.surroundings.store.scan(scan).await?)
     }
@@ -205,7 +214,7 @@ impl Engine {
         Ok(Loaded::Run(Run { invocation: Arc::new(invocation), body }))
     }
 
-    async fn journal(&self, id: InvocationId) -> Result<(Vec<Record>, u32), Error> {
+    pub(super) async fn journal(&self, id: InvocationId) -> Result<(Vec<Record>, u32), Error> {
         let mut records = Vec::new();
         let mut rows = 0;
         let mut lower = Bound::Included(journal_key(id, 0));
@@ -232,6 +241,6 @@ fn damaged_key() -> Error {
     Error::new(ErrorKind::AskPerson, "record_unreadable", "a key of the store has the wrong length")
 }
 
-fn invocation_id(key: &[u8]) -> Result<InvocationId, Error> {
+pub(super) fn invocation_id(key: &[u8]) -> Result<InvocationId, Error> {
     key.try_into().map(InvocationId::from_bytes).map_err(|_| damaged_key())
 }

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::handler::Handler;
 use super::server::{self, Server};
+use super::signal::StopSignal;
 use crate::error::{Error, ErrorKind};
 
 /// A session without any traffic ends after this time. A call may be silent for long, so it is longer than rmcp's own.
@@ -41,6 +42,7 @@ pub struct Listening {
     server: Server,
     listener: TcpListener,
     address: SocketAddr,
+    signal: StopSignal,
 }
 
 impl fmt::Debug for Listening {
@@ -69,7 +71,8 @@ impl Listening {
         };
         let listener = TcpListener::bind(&address).await.map_err(unavailable)?;
         let address = listener.local_addr().map_err(unavailable)?;
-        Ok(Self { server, listener, address })
+        // Whoever is told where it listens may ask it to stop at once.
+        Ok(Self { server, listener, address, signal: StopSignal::new()? })
     }
 
     /// The bound address; its port is the one that the system chose if 0 was asked for.
@@ -88,17 +91,16 @@ impl Listening {
     ///
     /// `serving_failed`, when the system's signals or sockets fail.
     pub async fn serve(self) -> Result<(), Error> {
-        let stop = stop_signal()?;
-        self.serve_until(stop).await
+        self.serve_until(std::future::pending()).await
     }
 
-    /// Serves until `stop` ends; then stops: no more connections are taken, running attempts get the grace period, waiting
+    /// Serves until `stop` ends, Ctrl-C or SIGTERM; then stops: no more connections are taken, running attempts get the grace period, waiting
     /// clients are told that their calls are kept, and the store is closed.
     ///
     /// # Errors
     ///
     /// `serving_failed`, when the socket fails.
-    pub async fn serve_until(self, stop: impl Future<Output = ()> + Send) -> Result<(), Error> {
+    pub async fn serve_until(mut self, stop: impl Future<Output = ()> + Send) -> Result<(), Error> {
         let cut = CancellationToken::new();
         let router = axum::Router::new().nest_service("/mcp", service(&self.server, &cut));
         let no_more = CancellationToken::new();
@@ -107,6 +109,7 @@ impl Listening {
         tokio::select! {
             ended = &mut serving => return ended.map_err(io::Error::other).flatten().map_err(failed),
             () = stop => {}
+            () = self.signal.received() => {}
         }
         no_more.cancel();
         self.server.shutdown().await;
@@ -121,25 +124,6 @@ impl Listening {
     }
 }
 
-fn failed(error: io::Error) -> Error {
+pub(super) fn failed(error: io::Error) -> Error {
     Error::new(ErrorKind::AskPerson, "serving_failed", format!("the server cannot go on: {error}")).with_source(error)
-}
-
-/// Ends on Ctrl-C or SIGTERM.
-pub(super) fn stop_signal() -> Result<impl Future<Output = ()> + Send, Error> {
-    #[cfg(unix)]
-    let mut terminate = {
-        use tokio::signal::unix::{SignalKind, signal};
-        signal(SignalKind::terminate()).map_err(failed)?
-    };
-    Ok(async move {
-        let interrupted = tokio::signal::ctrl_c();
-        #[cfg(unix)]
-        tokio::select! {
-            _ = interrupted => {}
-            _ = terminate.recv() => {}
-        }
-        #[cfg(not(unix))]
-        let _ended = interrupted.await;
-    })
 }

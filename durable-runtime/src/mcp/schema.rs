@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use jsonschema::{Draft, Validator};
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{Draft, ValidationError, Validator};
 use rmcp::model::{Tool, ToolAnnotations};
 use serde_json::Value;
 
@@ -43,12 +44,27 @@ impl Contract {
         validator
             .iter_errors(arguments)
             .take(MISTAKES_TOLD)
-            .map(|mistake| match mistake.instance_path().as_str() {
-                "" => mistake.to_string(),
-                path => format!("`{path}`: {mistake}"),
+            .map(|mistake| {
+                let mistake = innermost(&mistake);
+                match mistake.instance_path().as_str() {
+                    "" => mistake.to_string(),
+                    path => format!("`{path}`: {mistake}"),
+                }
             })
             .collect()
     }
+}
+
+/// The mistake that a choice between schemas hides: of all its branches, the one that the value comes closest to.
+fn innermost<'a>(mistake: &'a ValidationError<'a>) -> &'a ValidationError<'a> {
+    let (ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context }) = mistake.kind()
+    else {
+        return mistake;
+    };
+    let depth = |mistake: &ValidationError<'_>| mistake.instance_path().as_str().matches('/').count();
+    let own = depth(mistake);
+    let within = context.iter().flatten().map(innermost);
+    within.max_by_key(|mistake| depth(mistake)).filter(|mistake| depth(mistake) > own).unwrap_or(mistake)
 }
 
 fn input_validator(definition: &ToolDefinition) -> Result<Validator, Error> {

@@ -11,7 +11,7 @@ use super::builder::ServerBuilder;
 use super::http::{self, Listening};
 use super::schema::Contract;
 use super::stdio;
-use crate::engine::Engine;
+use crate::engine::{Difference, Engine};
 use crate::error::Error;
 use crate::local::LocalCall;
 use crate::store::CommitCounts;
@@ -111,6 +111,16 @@ impl Server {
     /// other codes of a call. An error of the tool itself is in the [`LocalResult`](crate::LocalResult).
     pub fn call(&self, tool: impl Into<String>, arguments: serde_json::Value) -> LocalCall {
         LocalCall::new(Arc::clone(&self.parts.engine), tool.into(), arguments)
+    }
+
+    /// Replays every call that has ended, without effects, and reports what is not as its journal says: a sign that a tool's
+    /// body depends on something that is not recorded. For tests.
+    ///
+    /// # Errors
+    ///
+    /// `store_unavailable` and `record_unreadable`, when the store cannot be read.
+    pub async fn validate(&self) -> Result<Vec<Difference>, Error> {
+        self.parts.engine.validate().await
     }
 
     /// Stops: running attempts get the grace period to end, and the store is closed. Calls that have not ended go on when

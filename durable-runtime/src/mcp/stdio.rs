@@ -4,14 +4,14 @@ use rmcp::service::ServiceExt;
 use tokio_util::sync::CancellationToken;
 
 use super::handler::Handler;
-use super::http::stop_signal;
 use super::server::Server;
+use super::signal::StopSignal;
 use crate::error::{Error, ErrorKind};
 
 /// Serves until input ends or the process is told to stop. Calls that have not ended then go on at the next start.
 pub(super) async fn serve(server: &Server) -> Result<(), Error> {
     let handler = Handler { server: server.clone(), origin: "stdio" };
-    let stop = stop_signal()?;
+    let mut signal = StopSignal::new()?;
     let cut = CancellationToken::new();
     let serving = async {
         let transport = rmcp::transport::stdio_pipes();
@@ -33,7 +33,7 @@ pub(super) async fn serve(server: &Server) -> Result<(), Error> {
     };
     let served = tokio::select! {
         served = serving => served,
-        () = stop => Ok(()),
+        () = signal.received() => Ok(()),
     };
     server.shutdown().await;
     served

@@ -1,5 +1,7 @@
 //! Which steps and operations a run of a body has come to.
 
+use std::collections::HashSet;
+
 use super::Invocation;
 use crate::journal::identity::Identity;
 
@@ -21,20 +23,32 @@ impl Invocation {
     }
 
     /// Gives an operation of the body its identity: of several with one name and key, each after the first is numbered.
-    pub(crate) fn claim_operation(&self, mut identity: Identity) -> Option<Identity> {
+    pub(crate) fn claim_operation(&self, identity: Identity) -> Option<Identity> {
+        let identity = self.numbered(identity)?;
+        self.state.lock().claimed.insert(identity.clone());
+        self.is_within_step_limit(&identity).then_some(identity)
+    }
+
+    /// The same for what is not recorded, or not always.
+    pub(crate) fn claim_unrecorded(&self, identity: Identity) -> Option<Identity> {
+        let identity = self.numbered(identity)?;
+        if self.history.operation(&identity).is_some() {
+            self.state.lock().claimed.insert(identity.clone());
+        }
+        Some(identity)
+    }
+
+    fn numbered(&self, mut identity: Identity) -> Option<Identity> {
         if self.is_misused(&format!("the operation `{identity}`")) {
             return None;
         }
-        {
-            let mut state = self.state.lock();
-            let occurrence = state.occurrences.entry(identity.clone()).or_insert(0);
-            *occurrence += 1;
-            if *occurrence > 1 {
-                identity.name = format!("{}#{occurrence}", identity.name);
-            }
-            state.claimed.insert(identity.clone());
+        let mut state = self.state.lock();
+        let occurrence = state.occurrences.entry(identity.clone()).or_insert(0);
+        *occurrence += 1;
+        if *occurrence > 1 {
+            identity.name = format!("{}#{occurrence}", identity.name);
         }
-        self.is_within_step_limit(&identity).then_some(identity)
+        Some(identity)
     }
 
     /// Takes an identity that may be taken more than once.
@@ -75,5 +89,25 @@ impl Invocation {
             );
         }
         misused
+    }
+
+    /// What this run has come to that its history does not have, and the other way round.
+    pub(in crate::engine) fn differences_from_history(&self) -> Vec<String> {
+        let state = self.state.lock();
+        let recorded: HashSet<&Identity> = self.history().identities().collect();
+        // The losers of a race are not run again; nothing in their scopes is claimed then.
+        let scopes: HashSet<&str> = state.claimed.iter().map(|claimed| claimed.scope.as_str()).collect();
+        let mut differences: Vec<String> = state
+            .claimed
+            .iter()
+            .filter(|claimed| !recorded.contains(claimed))
+            .map(|claimed| format!("it comes to `{claimed}`, which it did not come to"))
+            .collect();
+        let missed = recorded.into_iter().filter(|recorded| {
+            !state.claimed.contains(recorded) && (recorded.scope.is_empty() || scopes.contains(recorded.scope.as_str()))
+        });
+        differences.extend(missed.map(|missed| format!("it does not come to `{missed}`, which it came to")));
+        differences.sort_unstable();
+        differences
     }
 }

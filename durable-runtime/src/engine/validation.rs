@@ -1,0 +1,107 @@
+//! Validation: replays invocations that have ended, without effects, and compares.
+
+use std::fmt;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use super::admission::decoded;
+use super::driver::poll_caught;
+use super::invocation::Invocation;
+use super::{Engine, recovery};
+use crate::context::DurableContext;
+use crate::error::Error;
+use crate::id::InvocationId;
+use crate::journal::record::{Conclusion, Ended};
+use crate::journal::replay;
+use crate::store::Keyspace;
+use crate::tool::{BodyKind, Conclude};
+
+/// One way in which the replay of an ended invocation is not what its journal says.
+///
+/// A difference means that a tool's body depends on something that is not recorded, or that the code has changed in a way
+/// that would have broken the call if it had been under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Difference {
+    /// The invocation.
+    pub invocation: InvocationId,
+    /// Its tool.
+    pub tool: String,
+    /// What is different.
+    pub what: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "invocation {} of `{}`: {}", self.invocation, self.tool, self.what)
+    }
+}
+
+impl Engine {
+    /// Replays every invocation that has ended.
+    pub(crate) async fn validate(&self) -> Result<Vec<Difference>, Error> {
+        let mut differences = Vec::new();
+        let mut after = Bound::Unbounded;
+        loop {
+            let page = self.page(Keyspace::Result, after, Bound::Unbounded).await?;
+            let Some((last, _)) = page.last() else { return Ok(differences) };
+            after = Bound::Excluded(last.clone());
+            for (key, row) in page {
+                let id = recovery::invocation_id(&key)?;
+                let ended: Ended = decoded(&row)?;
+                let found = self.differences(id, &ended).await?;
+                differences.extend(found.into_iter().map(|what| Difference {
+                    invocation: id,
+                    tool: ended.tool.clone(),
+                    what,
+                }));
+            }
+        }
+    }
+
+    async fn differences(&self, id: InvocationId, ended: &Ended) -> Result<Vec<String>, Error> {
+        let (records, rows) = self.journal(id).await?;
+        let history = match replay::replay(records) {
+            Ok(history) => history,
+            Err(contradiction) => return Ok(vec![contradiction.to_string()]),
+        };
+        let Some(registered) = self.tools.get(&ended.tool) else {
+            return Ok(vec!["this build has no such tool".into()]);
+        };
+        let arguments = serde_json::from_str(&history.admission().arguments).map_err(|error| error.to_string());
+        let prepared = arguments.and_then(|arguments| {
+            self.tools.prepare(registered, arguments).map_err(|error| format!("its arguments do not fit: {error}"))
+        });
+        let body = match prepared.map(|body| body.0) {
+            Ok(BodyKind::Durable(body)) => body,
+            Ok(BodyKind::ReadOnly(_)) => return Ok(vec!["the tool is read-only in this build".into()]),
+            Err(why) => return Ok(vec![why]),
+        };
+        let surroundings = Arc::clone(&self.surroundings);
+        let invocation = Arc::new(Invocation::resume(id, surroundings, history, rows, Vec::new(), false));
+        // A server that stops starts no attempts; nothing of this run is ever committed.
+        invocation.stop();
+        let mut body = body(DurableContext::new(Arc::clone(&invocation)));
+        let polled = poll_caught(body.as_mut(), &mut Context::from_waker(Waker::noop()));
+        let mut found = invocation.differences_from_history();
+        match polled {
+            Poll::Ready(Ok(Ok(Conclude(conclusion)))) if conclusion == ended.conclusion => {}
+            Poll::Ready(Ok(Ok(Conclude(conclusion)))) => {
+                found.push(format!("it ends with {}, and ended with {}", shown(&conclusion), shown(&ended.conclusion)));
+            }
+            Poll::Ready(Ok(Err(error))) => found.push(format!("its result does not serialize: {error}")),
+            Poll::Ready(Err(panic)) => found.push(format!("it panics: {panic}")),
+            Poll::Pending if found.is_empty() => found.push("it does not come to its end".into()),
+            Poll::Pending => {}
+        }
+        Ok(found)
+    }
+}
+
+fn shown(conclusion: &Conclusion) -> String {
+    match conclusion {
+        Conclusion::Succeeded { value } => format!("the value {value}"),
+        Conclusion::Failed { error, .. } => format!("the error {error}"),
+    }
+}
