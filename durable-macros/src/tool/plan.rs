@@ -2,6 +2,7 @@
 
 use super::args::{self, Options};
 use super::signature::{self, Context, Parameter, Reading};
+use crate::determinism;
 use crate::diagnostics::Diagnostics;
 use crate::once::{self, Body};
 use crate::origin::Runtime;
@@ -119,11 +120,17 @@ fn read_only(options: &Options, reading: &Reading, diagnostics: &mut Diagnostics
     context.map_or(options.read_only.is_some(), |(_, context, _)| context == Context::Read)
 }
 
-/// Rewrites the body. Returns whether it can be kept.
+/// Checks and rewrites the body. Returns whether it can be kept.
 fn body(item: &mut ItemFn, reading: &Reading, runtime: &Runtime, diagnostics: &mut Diagnostics) -> bool {
+    if let Some((_, Context::Read, _)) = reading.context() {
+        determinism::forbid_allowing(&mut item.block, diagnostics);
+        return once::forbid_steps(&item.block, diagnostics);
+    }
+    let arguments = signature::arguments(&reading.parameters);
+    let parameters = arguments.map(|argument| (argument.name.to_string(), &argument.ty));
+    let deterministic = determinism::check(&mut item.block, parameters, diagnostics);
     match reading.context() {
-        Some((_, Context::Read, _)) => once::forbid_steps(&item.block, diagnostics),
-        Some((name, Context::Durable, _)) => Body::new(runtime, name, diagnostics).rewrite(&mut item.block),
+        Some((name, _, _)) => Body::new(runtime, name, diagnostics).rewrite(&mut item.block) && deterministic,
         // The missing context is reported; the mistakes of the body are found all the same.
         None => {
             Body::new(runtime, &Ident::new("cx", Span::mixed_site()), diagnostics).rewrite(&mut item.block);
