@@ -10,7 +10,8 @@ mod retry;
 mod rewrite;
 mod step;
 
-pub(crate) use marker::{Marker, is_marker, take as take_markers};
+pub(crate) use marker::{Marker, Setting, is_marker, parenthesized, take as take_markers};
+pub(crate) use retry::read as read_retry;
 pub(crate) use rewrite::{Body, forbid_steps};
 
 use crate::diagnostics::Diagnostics;
