@@ -48,9 +48,15 @@ use proc_macro::TokenStream;
 /// | `title = ".."` | a name for people |
 /// | `description = ".."` | the description, otherwise the doc comment |
 /// | `read_only` | the tool causes no effects: no steps, no journal, and awaits are free |
+/// | `destructive`, `destructive = false` | a hint: whether the tool may destroy something |
+/// | `open_world`, `open_world = false` | a hint: whether the tool deals with the world outside |
+/// | `rename_all = ".."` | how arguments are named after parameters, as in serde: `"camelCase"` |
+/// | `retry(..)` | the retries of steps whose markers say nothing of them, as in [`macro@once`] |
 /// | `crate = path` | where `durable_runtime` is found, if not at `::durable_runtime` |
 ///
-/// A parameter may say `#[arg(default = expr)]`: what the argument is when the caller leaves it out.
+/// A parameter may say `#[arg(default = expr)]`: what the argument is when the caller leaves it out; and
+/// `#[arg(rename = "..")]`: the name by which the caller gives it. In place of all arguments one parameter may stand under
+/// `#[args]`, whose type has them as its fields.
 #[proc_macro_attribute]
 pub fn durable_tool(options: TokenStream, item: TokenStream) -> TokenStream {
     tool::expand(options.into(), &item.into()).into()

@@ -155,7 +155,8 @@ impl Reading {
     fn state(&mut self, state: Type, parameter: &mut PatType, diagnostics: &mut Diagnostics) {
         let is_option = |attribute: &&Attribute| ["arg", "args"].iter().any(|name| attribute.path().is_ident(name));
         if let Some(attribute) = parameter.attrs.iter().find(is_option) {
-            diagnostics.on(attribute, "a state is no argument, so clients do not give it: remove `#[arg(..)]`");
+            let written = if attribute.path().is_ident("args") { "#[args]" } else { "#[arg(..)]" };
+            diagnostics.on(attribute, format!("a state is no argument, so clients do not give it: remove `{written}`"));
         }
         // A parameter of a function has no documentation of its own.
         parameter.attrs.retain(|attribute| !["arg", "args", "doc"].iter().any(|name| attribute.path().is_ident(name)));
