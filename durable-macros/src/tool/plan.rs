@@ -66,8 +66,6 @@ impl Plan {
         let destructive = options.destructive.map(|switch| switch.is_on);
         let open_world = options.open_world.map(|switch| switch.is_on);
         Self {
-            destructive,
-            open_world,
             runtime,
             ident,
             visibility,
@@ -77,6 +75,8 @@ impl Plan {
             title,
             description,
             read_only,
+            destructive,
+            open_world,
             function,
         }
     }
@@ -171,14 +171,12 @@ fn body(
     let arguments = signature::arguments(&reading.parameters);
     let parameters = arguments.map(|argument| (argument.name.to_string(), &argument.ty));
     let deterministic = determinism::check(&mut item.block, parameters, diagnostics);
-    match reading.context() {
-        Some((name, _, _)) => {
-            Body::new(runtime, name, diagnostics).retry(retry).rewrite(&mut item.block) && deterministic
-        }
+    if let Some((name, _, _)) = reading.context() {
+        Body::new(runtime, name, diagnostics).retry(retry).rewrite(&mut item.block) && deterministic
+    } else {
         // The missing context is reported; the mistakes of the body are found all the same.
-        None => {
-            Body::new(runtime, &Ident::new("cx", Span::mixed_site()), diagnostics).rewrite(&mut item.block);
-            false
-        }
+        let context = Ident::new("cx", Span::mixed_site());
+        Body::new(runtime, &context, diagnostics).rewrite(&mut item.block);
+        false
     }
 }
