@@ -80,12 +80,11 @@ fn arguments(tokens: TokenStream) -> Vec<Expr> {
         let is_double =
             |next: Option<&TokenTree>| matches!(next, Some(TokenTree::Punct(next)) if next.as_char() == ':');
         match mark.as_char() {
-            ',' => take(&mut piece, &mut found),
             ':' if is_double(tokens.peek()) => {
                 piece.extend([token]);
                 piece.extend(tokens.next());
             }
-            ':' => take(&mut piece, &mut found),
+            ',' | ':' => take(&mut piece, &mut found),
             '=' if mark.spacing() == proc_macro2::Spacing::Alone => take(&mut piece, &mut found),
             '%' | '?' if piece.is_empty() => {}
             _ => piece.extend([token]),

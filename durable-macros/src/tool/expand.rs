@@ -68,10 +68,8 @@ impl Plan {
             }
             Parameter::Argument(argument) => {
                 let name = &argument.name;
-                match argument.whole {
-                    Some(_) => quote_spanned!(ours(ident.span())=> arguments),
-                    None => quote_spanned!(ours(ident.span())=> arguments.#name),
-                }
+                let field = argument.whole.is_none().then(|| quote_spanned!(ours(ident.span())=> .#name));
+                quote_spanned!(ours(ident.span())=> arguments #field)
             }
         });
         let passed: Vec<TokenStream> = passed.collect();
@@ -79,19 +77,14 @@ impl Plan {
         let run = quote_spanned!(ours(ident.span())=> move |cx| async move { #ident(#(#passed),*).await });
         // Bounded like the definition, so at the same place: the compiler then says what is wrong once.
         let body = self.runtime.call(body, Extent::of(&function.output), run);
-        let decode = match whole(function) {
-            // What its type cannot do is said under it.
-            Some(ty) => {
-                let decoded = self.runtime.call("decode_arguments", Extent::of(ty), quote_spanned!(span=> arguments));
-                quote_spanned!(span=> let arguments: #ty = #decoded?;)
-            }
-            None => {
-                let pattern = match signature::arguments(&function.parameters).next() {
-                    Some(_) => quote_spanned!(span=> arguments),
-                    None => quote_spanned!(span=> _),
-                };
-                quote_spanned!(span=> let #pattern: __DurableArguments = #runtime::decode_arguments(arguments)?;)
-            }
+        let decode = if let Some(ty) = whole(function) {
+            // What the type cannot do is said under it.
+            let decoded = self.runtime.call("decode_arguments", Extent::of(ty), quote_spanned!(span=> arguments));
+            quote_spanned!(span=> let arguments: #ty = #decoded?;)
+        } else {
+            let is_used = signature::arguments(&function.parameters).next().is_some();
+            let pattern = if is_used { quote_spanned!(span=> arguments) } else { quote_spanned!(span=> _) };
+            quote_spanned!(span=> let #pattern: __DurableArguments = #runtime::decode_arguments(arguments)?;)
         };
         quote_spanned! {span=>
             #arguments
