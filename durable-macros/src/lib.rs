@@ -6,6 +6,7 @@
 //! A macro reads everything before it complains: the mistakes of one function are reported at once, each on the
 //! offending token, and the tool still exists afterwards, so that nothing else breaks.
 
+mod determinism;
 mod diagnostics;
 mod once;
 mod option;
@@ -47,9 +48,15 @@ use proc_macro::TokenStream;
 /// | `title = ".."` | a name for people |
 /// | `description = ".."` | the description, otherwise the doc comment |
 /// | `read_only` | the tool causes no effects: no steps, no journal, and awaits are free |
+/// | `destructive`, `destructive = false` | a hint: whether the tool may destroy something |
+/// | `open_world`, `open_world = false` | a hint: whether the tool deals with the world outside |
+/// | `rename_all = ".."` | how arguments are named after parameters, as in serde: `"camelCase"` |
+/// | `retry(..)` | the retries of steps whose markers say nothing of them, as in [`macro@once`] |
 /// | `crate = path` | where `durable_runtime` is found, if not at `::durable_runtime` |
 ///
-/// A parameter may say `#[arg(default = expr)]`: what the argument is when the caller leaves it out.
+/// A parameter may say `#[arg(default = expr)]`: what the argument is when the caller leaves it out; and
+/// `#[arg(rename = "..")]`: the name by which the caller gives it. In place of all arguments one parameter may stand under
+/// `#[args]`, whose type has them as its fields.
 #[proc_macro_attribute]
 pub fn durable_tool(options: TokenStream, item: TokenStream) -> TokenStream {
     tool::expand(options.into(), &item.into()).into()
@@ -87,4 +94,24 @@ pub fn durable_tool(options: TokenStream, item: TokenStream) -> TokenStream {
 pub fn once(_options: TokenStream, item: TokenStream) -> TokenStream {
     // Inside a durable tool the marker is taken away before the compiler sees it, so this one stands elsewhere.
     once::misplaced(&item.into()).into()
+}
+
+/// Lets a statement or an expression in a durable tool name what a replay may find changed.
+///
+/// ```text
+/// #[allow_nondeterminism]
+/// let started = Instant::now();
+/// let reply = #[allow_nondeterminism] template!(name);
+/// ```
+///
+/// The body of a tool is run again after a crash or a restart, and must then take the same way. So the clock, chance,
+/// threads, the environment, files, globals, the order of a `HashMap` parameter and macros that the framework does not know
+/// are refused in it outside of steps. This attribute is for those who know that a replay gets the same, or that what it
+/// gets decides nothing: neither a step's name, key or arguments, nor a branch, nor the result.
+///
+/// It takes no options, and is only understood in the body of a durable tool.
+#[proc_macro_attribute]
+pub fn allow_nondeterminism(_options: TokenStream, item: TokenStream) -> TokenStream {
+    // Inside a durable tool it is taken away before the compiler sees it, so this one stands elsewhere.
+    determinism::misplaced(&item.into()).into()
 }

@@ -141,6 +141,38 @@ pub trait Tool: Send + Sync + 'static {
     fn prepare(&self, arguments: Value, states: &States) -> Result<Body, ArgumentError>;
 }
 
+/// Lists tools for [`ServerBuilder::tools`](crate::ServerBuilder::tools), by the names of their functions.
+///
+/// ```
+/// use durable_runtime::prelude::*;
+///
+/// mod users {
+///     use durable_runtime::prelude::*;
+///
+///     /// Greets.
+///     #[durable_tool(read_only)]
+///     pub async fn greet(_cx: &ReadContext, name: String) -> Result<String, ToolError> {
+///         Ok(format!("Hello, {name}!"))
+///     }
+/// }
+///
+/// /// Adds.
+/// #[durable_tool(read_only)]
+/// async fn add(_cx: &ReadContext, a: i64, b: i64) -> Result<i64, ToolError> {
+///     Ok(a + b)
+/// }
+///
+/// let builder = Server::builder("tools", "1.0.0").tools(tools![users::greet, add]);
+/// ```
+#[macro_export]
+macro_rules! tools {
+    ($($tool:path),* $(,)?) => {{
+        let tools: ::std::vec::Vec<::std::boxed::Box<dyn $crate::Tool>> =
+            ::std::vec![$(::std::boxed::Box::new($tool())),*];
+        tools
+    }};
+}
+
 /// What clients are told of a tool.
 #[derive(Clone, Debug)]
 pub struct ToolDefinition {

@@ -271,6 +271,7 @@ static PANICS: AtomicU32 = AtomicU32::new(0);
 /// Panics.
 #[durable_tool]
 async fn always_panics(_cx: &DurableContext) -> Result<u32, ToolError> {
+    #[allow_nondeterminism]
     PANICS.fetch_add(1, Ordering::SeqCst);
     panic!("out of cheese");
 }
@@ -292,6 +293,7 @@ async fn panics_for_a_while(cx: &DurableContext, run: String) -> Result<u32, Cha
     charge(cx, &run, &[]).await?;
     #[once(at_least, name = "second")]
     charge(cx, &run, &[]).await?;
+    #[allow_nondeterminism]
     let left = PANICS_LEFT.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
     assert!(left.is_err(), "not yet");
     Ok(7)

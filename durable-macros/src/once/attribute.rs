@@ -21,16 +21,16 @@ macro_rules! of_every_kind {
 }
 
 /// The attributes of an expression; `None` for tokens that the parser does not know.
-pub(super) fn of(expression: &mut Expr) -> Option<&mut Vec<Attribute>> {
+pub(crate) fn of(expression: &mut Expr) -> Option<&mut Vec<Attribute>> {
     of_every_kind!(expression, &mut)
 }
 
 /// The attributes of an expression, to be read.
-pub(super) fn seen(expression: &Expr) -> &[Attribute] {
+pub(crate) fn seen(expression: &Expr) -> &[Attribute] {
     of_every_kind!(expression, &).map_or(&[], Vec::as_slice)
 }
 
 /// Takes all attributes of an expression.
-pub(super) fn take(expression: &mut Expr) -> Vec<Attribute> {
+pub(crate) fn take(expression: &mut Expr) -> Vec<Attribute> {
     of(expression).map(std::mem::take).unwrap_or_default()
 }

@@ -22,6 +22,7 @@ pub(crate) enum Kind {
 }
 
 /// One option that the runtime is told about by a method call.
+#[derive(Clone)]
 pub(crate) struct Setting {
     pub(crate) method: &'static str,
     pub(crate) argument: TokenStream,
@@ -72,6 +73,17 @@ impl Marker {
         let meant = MARKER.read(list, diagnostics, |name, input, diagnostics| reader.option(name, input, diagnostics));
         let misspelt = meant.iter().any(|name| ["at_least", "at_most"].contains(name));
         reader.finish(misspelt, diagnostics)
+    }
+}
+
+impl Marker {
+    /// Takes over what the tool says of retries, unless the marker says it or the step is not retried.
+    pub(crate) fn inherit(&mut self, retry: &[Setting]) {
+        let says = self.settings.iter().any(|setting| !["key", "timeout_ms"].contains(&setting.method));
+        let retries = self.kind == Kind::AtLeast || self.retry_on.is_some();
+        if retries && !says && self.infallible.is_none() {
+            self.settings.extend_from_slice(retry);
+        }
     }
 }
 
@@ -213,7 +225,7 @@ impl Reader {
 }
 
 /// Reads `(..)` after an option's name.
-fn parenthesized(name: &Ident, input: ParseStream<'_>, example: &str) -> Result<TokenStream> {
+pub(crate) fn parenthesized(name: &Ident, input: ParseStream<'_>, example: &str) -> Result<TokenStream> {
     if !input.peek(syn::token::Paren) {
         return Err(Error::new(name.span(), format!("`{name}` takes parentheses: write `{example}`")));
     }

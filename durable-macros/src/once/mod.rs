@@ -1,6 +1,6 @@
 //! Steps: the marker, where it may stand, and what it turns into.
 
-mod attribute;
+pub(crate) mod attribute;
 mod change;
 mod marker;
 mod opaque;
@@ -10,7 +10,8 @@ mod retry;
 mod rewrite;
 mod step;
 
-pub(crate) use marker::take as take_markers;
+pub(crate) use marker::{Marker, Setting, is_marker, parenthesized, take as take_markers};
+pub(crate) use retry::read as read_retry;
 pub(crate) use rewrite::{Body, forbid_steps};
 
 use crate::diagnostics::Diagnostics;

@@ -1,6 +1,6 @@
 //! Walks through the body of a durable tool: writes its steps, and sees to it that nothing else is awaited.
 
-use super::marker::{self, Marker};
+use super::marker::{self, Marker, Setting};
 use super::{attribute, opaque, placement, step};
 use crate::diagnostics::Diagnostics;
 use crate::origin::{Extent, Runtime};
@@ -24,12 +24,19 @@ pub(crate) struct Body<'a> {
     diagnostics: &'a mut Diagnostics,
     around: Vec<Around>,
     names: Vec<String>,
+    retry: &'a [Setting],
     whole: bool,
 }
 
 impl<'a> Body<'a> {
     pub(crate) fn new(runtime: &'a Runtime, context: &'a Ident, diagnostics: &'a mut Diagnostics) -> Self {
-        Self { runtime, context, diagnostics, around: Vec::new(), names: Vec::new(), whole: true }
+        Self { runtime, context, diagnostics, around: Vec::new(), names: Vec::new(), retry: &[], whole: true }
+    }
+
+    /// What markers say of retries unless they say it themselves.
+    pub(crate) fn retry(mut self, retry: &'a [Setting]) -> Self {
+        self.retry = retry;
+        self
     }
 
     /// Rewrites the body. Returns whether the result type-checks as well as what the user wrote: after some mistakes it
@@ -58,7 +65,8 @@ impl<'a> Body<'a> {
         for other in markers {
             self.diagnostics.on(other.path(), "this is marked as a step already: remove one of the markers");
         }
-        let marker = Marker::read(first, self.diagnostics);
+        let mut marker = Marker::read(first, self.diagnostics);
+        marker.inherit(self.retry);
         let displaced = self.around.iter().rev().find(|around| **around != Around::Loop);
         match displaced {
             Some(Around::Closure) => {

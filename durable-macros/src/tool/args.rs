@@ -1,13 +1,24 @@
 //! Reads what `#[durable_tool(..)]` says.
 
+use super::rename::Rename;
 use crate::diagnostics::Diagnostics;
+use crate::once::{self, Setting};
 use crate::option::{self, Vocabulary};
 use proc_macro2::TokenStream;
 use syn::parse::{Parse, ParseStream};
-use syn::{Error, Ident, LitStr, Path, Result};
+use syn::{Error, Ident, LitBool, LitStr, Path, Result, Token};
 
-const TOOL: Vocabulary =
-    Vocabulary { owner: "`#[durable_tool(..)]`", names: &["name", "title", "description", "read_only", "crate"] };
+const TOOL: Vocabulary = Vocabulary {
+    owner: "`#[durable_tool(..)]`",
+    names: &["name", "title", "description", "read_only", "destructive", "open_world", "rename_all", "retry", "crate"],
+};
+
+/// A yes or no, with the option's name.
+#[derive(Clone)]
+pub(crate) struct Switch {
+    pub(crate) name: Ident,
+    pub(crate) is_on: bool,
+}
 
 /// The options of a tool.
 #[derive(Default)]
@@ -16,6 +27,12 @@ pub(crate) struct Options {
     pub(crate) title: Option<LitStr>,
     pub(crate) description: Option<LitStr>,
     pub(crate) read_only: Option<Ident>,
+    pub(crate) destructive: Option<Switch>,
+    pub(crate) open_world: Option<Switch>,
+    /// How the names of arguments are made, with the option's name.
+    pub(crate) rename_all: Option<(Ident, Rename)>,
+    /// What the markers of the tool say of retries unless they say it themselves, with the option's name.
+    pub(crate) retry: Option<(Ident, Vec<Setting>)>,
     /// Where the runtime is found.
     pub(crate) library: Option<Path>,
 }
@@ -24,11 +41,11 @@ impl Options {
     /// Reads the options; what is mistaken is reported and left out.
     pub(crate) fn read(list: TokenStream, diagnostics: &mut Diagnostics) -> Self {
         let mut options = Self::default();
-        TOOL.read(list, diagnostics, |name, input, _| options.option(name, input));
+        TOOL.read(list, diagnostics, |name, input, diagnostics| options.option(name, input, diagnostics));
         options
     }
 
-    fn option(&mut self, name: &Ident, input: ParseStream<'_>) -> Result<()> {
+    fn option(&mut self, name: &Ident, input: ParseStream<'_>, diagnostics: &mut Diagnostics) -> Result<()> {
         match name.to_string().as_str() {
             "name" => self.name = Some(valid_name(option::text(name, input)?)?),
             "title" => self.title = Some(filled(option::text(name, input)?)?),
@@ -36,6 +53,16 @@ impl Options {
             "read_only" => {
                 option::flag(name, input)?;
                 self.read_only = Some(name.clone());
+            }
+            "destructive" => self.destructive = Some(switch(name, input)?),
+            "open_world" => self.open_world = Some(switch(name, input)?),
+            "rename_all" => {
+                let rule = Rename::read(&option::text(name, input)?)?;
+                self.rename_all = Some((name.clone(), rule));
+            }
+            "retry" => {
+                let content = once::parenthesized(name, input, "retry(attempts = 5, initial = \"100ms\")")?;
+                self.retry = Some((name.clone(), once::read_retry(name, content, diagnostics)?));
             }
             _ => self.library = Some(library(name, input)?),
         }
@@ -47,6 +74,17 @@ impl Options {
 pub(crate) fn is_valid_name(name: &str) -> bool {
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.' | '-');
     (1..=128).contains(&name.len()) && name.chars().all(allowed)
+}
+
+fn switch(name: &Ident, input: ParseStream<'_>) -> Result<Switch> {
+    let is_on = match input.peek(Token![=]) {
+        true => option::value::<LitBool>(name, input, "`true` or `false`", "false")?.value,
+        false if input.peek(syn::token::Paren) => {
+            return Err(input.error(format!("`{name}` takes `true` or `false`: write `{name}`, or `{name} = false`")));
+        }
+        false => true,
+    };
+    Ok(Switch { name: name.clone(), is_on })
 }
 
 fn valid_name(name: LitStr) -> Result<LitStr> {
@@ -99,7 +137,17 @@ mod tests {
     fn all_options_are_read() {
         let mut diagnostics = Diagnostics::default();
         let options = Options::read(
-            quote!(name = "users.get", title = "Get", description = "Gets.", read_only, crate = crate::durable),
+            quote!(
+                name = "users.get",
+                title = "Get",
+                description = "Gets.",
+                read_only,
+                destructive = false,
+                open_world,
+                rename_all = "camelCase",
+                retry(attempts = 3),
+                crate = crate::durable
+            ),
             &mut diagnostics,
         );
         assert_eq!(diagnostics.messages(), <[String; 0]>::default());
@@ -107,6 +155,10 @@ mod tests {
         assert_eq!(options.title.expect("a title").value(), "Get");
         assert_eq!(options.description.expect("a description").value(), "Gets.");
         assert!(options.read_only.is_some());
+        assert!(!options.destructive.expect("a switch").is_on);
+        assert!(options.open_world.expect("a switch").is_on);
+        assert_eq!(options.rename_all.expect("a rule").1, Rename::Camel);
+        assert_eq!(options.retry.expect("retries").1[0].method, "attempts");
         let library = options.library.expect("a path");
         assert_eq!(quote!(#library).to_string(), quote!(crate::durable).to_string());
     }
@@ -114,14 +166,29 @@ mod tests {
     #[test]
     fn each_mistaken_option_is_reported() {
         let mut diagnostics = Diagnostics::default();
-        Options::read(quote!(name = "a b", title = "", readonly, crate = 5), &mut diagnostics);
+        Options::read(
+            quote!(
+                name = "a b",
+                title = "",
+                readonly,
+                destructive = 1,
+                rename_all = "camel",
+                retry(attempts = 0),
+                crate = 5
+            ),
+            &mut diagnostics,
+        );
         assert_eq!(
             diagnostics.messages(),
             [
                 "`a b` is not a tool's name: write 1 to 128 characters out of `A-Z`, `a-z`, `0-9`, `_`, `.` and `-`",
                 "this text is empty: write one, or remove the option",
                 "unknown option `readonly`: did you mean `read_only`? `#[durable_tool(..)]` takes `name`, `title`, \
-                 `description`, `read_only`, `crate`",
+                 `description`, `read_only`, `destructive`, `open_world`, `rename_all`, `retry`, `crate`",
+                "`destructive` takes `true` or `false`: write `destructive = false`",
+                "`camel` is no way to write names: write one of `lowercase`, `UPPERCASE`, `PascalCase`, `camelCase`, \
+                 `snake_case`, `SCREAMING_SNAKE_CASE`, `kebab-case`, `SCREAMING-KEBAB-CASE`",
+                "a step has at least one attempt: write `attempts = 1` for a step that is not retried",
                 "`crate` takes the path of the runtime: write `crate = ::durable_runtime`",
             ]
         );

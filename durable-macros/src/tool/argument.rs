@@ -1,13 +1,15 @@
 //! Reads one parameter that becomes an argument of the tool.
 
+use super::args::is_valid_name;
+use super::rename::Rename;
 use crate::diagnostics::Diagnostics;
 use crate::option::{self, Vocabulary};
 use proc_macro2::TokenStream;
 use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
-use syn::{Attribute, Expr, Ident, Meta, PatType, Type};
+use syn::{Attribute, Expr, Ident, LitStr, Meta, PatType, Path, Type};
 
-const ARGUMENT: Vocabulary = Vocabulary { owner: "`#[arg(..)]`", names: &["default"] };
+const ARGUMENT: Vocabulary = Vocabulary { owner: "`#[arg(..)]`", names: &["default", "rename"] };
 
 /// An argument of a tool.
 pub(crate) struct Argument {
@@ -17,14 +19,25 @@ pub(crate) struct Argument {
     pub(crate) docs: Vec<Attribute>,
     /// What the argument is when it is left out.
     pub(crate) default: Option<Expr>,
+    /// The name by which clients give the argument.
+    pub(crate) public_name: String,
+    /// The `args` of `#[args]`: the argument's type has the arguments of the tool as its fields.
+    pub(crate) whole: Option<Path>,
 }
 
 impl Argument {
     /// Reads a parameter, and takes the attributes from it that only the macro understands.
-    pub(crate) fn read(name: Ident, parameter: &mut PatType, diagnostics: &mut Diagnostics) -> Self {
+    pub(crate) fn read(
+        name: Ident,
+        parameter: &mut PatType,
+        rename_all: Option<Rename>,
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
         let docs = parameter.attrs.extract_if(.., |attribute| attribute.path().is_ident("doc")).collect();
         let options: Vec<Attribute> =
             parameter.attrs.extract_if(.., |attribute| attribute.path().is_ident("arg")).collect();
+        let whole: Vec<Attribute> =
+            parameter.attrs.extract_if(.., |attribute| attribute.path().is_ident("args")).collect();
         for conditional in &parameter.attrs {
             if conditional.path().is_ident("cfg") || conditional.path().is_ident("cfg_attr") {
                 diagnostics.on(
@@ -43,20 +56,39 @@ impl Argument {
                 },
             );
         }
-        let mut default = None;
+        for (index, attribute) in whole.iter().enumerate() {
+            if index > 0 || !matches!(attribute.meta, Meta::Path(_)) {
+                diagnostics.on(&attribute.meta, "`#[args]` is said once and takes no options: write `#[args]`");
+            }
+        }
+        let whole = whole.first().map(|attribute| attribute.path().clone());
+        if let (Some(_), Some(attribute)) = (&whole, options.first()) {
+            diagnostics.on(
+                attribute.path(),
+                "the fields of the type are the arguments: write serde's attributes there, and remove `#[arg(..)]`",
+            );
+        }
+        let mut written = Written::default();
         for (index, attribute) in options.iter().enumerate() {
             if index > 0 {
                 diagnostics.on(attribute.path(), "this argument has options already: write them in one `#[arg(..)]`");
             } else {
-                default = read_default(attribute, diagnostics);
+                written = Written::read(attribute, diagnostics);
             }
         }
-        Self { name, ty: (*parameter.ty).clone(), docs, default }
-    }
-
-    /// The name by which clients give the argument.
-    pub(crate) fn public_name(&self) -> String {
-        self.name.unraw().to_string()
+        let made = || rename_all.map_or_else(|| name.unraw().to_string(), |rule| rule.apply(&name.unraw().to_string()));
+        let public_name = written.rename.as_ref().map_or_else(made, LitStr::value);
+        if whole.is_none() && !is_valid_name(&public_name) {
+            let span = written.rename.as_ref().map_or(name.span(), LitStr::span);
+            diagnostics.at(
+                span,
+                format!(
+                    "`{public_name}` is not an argument's name: write `#[arg(rename = \"..\")]` with 1 to 128 \
+                     characters out of `A-Z`, `a-z`, `0-9`, `_`, `.` and `-`"
+                ),
+            );
+        }
+        Self { name, ty: (*parameter.ty).clone(), docs, default: written.default, public_name, whole }
     }
 }
 
@@ -70,22 +102,35 @@ pub(crate) fn is_owned(ty: &Type) -> bool {
     }
 }
 
-fn read_default(attribute: &Attribute, diagnostics: &mut Diagnostics) -> Option<Expr> {
-    let list = match &attribute.meta {
-        Meta::List(list) => list.tokens.clone(),
-        Meta::Path(_) | Meta::NameValue(_) => TokenStream::new(),
-    };
-    if list.is_empty() {
-        diagnostics.on(
-            attribute.meta.to_token_stream(),
-            "`#[arg(..)]` says nothing: write `#[arg(default = 10)]`, or remove it",
-        );
-        return None;
+/// What `#[arg(..)]` says.
+#[derive(Default)]
+struct Written {
+    default: Option<Expr>,
+    rename: Option<LitStr>,
+}
+
+impl Written {
+    fn read(attribute: &Attribute, diagnostics: &mut Diagnostics) -> Self {
+        let list = match &attribute.meta {
+            Meta::List(list) => list.tokens.clone(),
+            Meta::Path(_) | Meta::NameValue(_) => TokenStream::new(),
+        };
+        let mut written = Self::default();
+        if list.is_empty() {
+            diagnostics.on(
+                attribute.meta.to_token_stream(),
+                "`#[arg(..)]` says nothing: write `#[arg(default = 10)]`, or remove it",
+            );
+            return written;
+        }
+        ARGUMENT.read(list, diagnostics, |name, input, _| {
+            if name == "rename" {
+                written.rename = Some(option::text(name, input)?);
+            } else {
+                written.default = Some(option::value(name, input, "an expression", "10")?);
+            }
+            Ok(())
+        });
+        written
     }
-    let mut default = None;
-    ARGUMENT.read(list, diagnostics, |name, input, _| {
-        default = Some(option::value(name, input, "an expression", "10")?);
-        Ok(())
-    });
-    default
 }

@@ -6,7 +6,7 @@ use crate::origin::{Extent, ours};
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt as _;
-use syn::{Expr, Lit};
+use syn::{Expr, Lit, Type};
 
 /// The lints that the form of a tool would otherwise set off in the author's function.
 const FORCED: &str = "clippy::fn_params_excessive_bools, clippy::needless_pass_by_value, clippy::too_many_arguments, \
@@ -68,7 +68,8 @@ impl Plan {
             }
             Parameter::Argument(argument) => {
                 let name = &argument.name;
-                quote_spanned!(ours(ident.span())=> arguments.#name)
+                let field = argument.whole.is_none().then(|| quote_spanned!(ours(ident.span())=> .#name));
+                quote_spanned!(ours(ident.span())=> arguments #field)
             }
         });
         let passed: Vec<TokenStream> = passed.collect();
@@ -76,10 +77,14 @@ impl Plan {
         let run = quote_spanned!(ours(ident.span())=> move |cx| async move { #ident(#(#passed),*).await });
         // Bounded like the definition, so at the same place: the compiler then says what is wrong once.
         let body = self.runtime.call(body, Extent::of(&function.output), run);
-        let decoded = if signature::arguments(&function.parameters).next().is_some() {
-            quote_spanned!(span=> let arguments: __DurableArguments)
+        let decode = if let Some(ty) = whole(function) {
+            // What the type cannot do is said under it.
+            let decoded = self.runtime.call("decode_arguments", Extent::of(ty), quote_spanned!(span=> arguments));
+            quote_spanned!(span=> let arguments: #ty = #decoded?;)
         } else {
-            quote_spanned!(span=> let _: __DurableArguments)
+            let is_used = signature::arguments(&function.parameters).next().is_some();
+            let pattern = if is_used { quote_spanned!(span=> arguments) } else { quote_spanned!(span=> _) };
+            quote_spanned!(span=> let #pattern: __DurableArguments = #runtime::decode_arguments(arguments)?;)
         };
         quote_spanned! {span=>
             #arguments
@@ -98,7 +103,7 @@ impl Plan {
                     arguments: #runtime::serde_json::Value,
                     #states: &#runtime::States,
                 ) -> ::core::result::Result<#runtime::Body, #runtime::ArgumentError> {
-                    #decoded = #runtime::decode_arguments(arguments)?;
+                    #decode
                     #taken
                     ::core::result::Result::Ok(#body)
                 }
@@ -108,6 +113,9 @@ impl Plan {
 
     /// The type that the arguments of a call are decoded into, and whose schema clients see.
     fn arguments(&self, function: &Function) -> TokenStream {
+        if whole(function).is_some() {
+            return TokenStream::new();
+        }
         let span = Span::mixed_site();
         let runtime = self.runtime.module();
         let serde = self.runtime.library_text("serde");
@@ -122,7 +130,11 @@ impl Plan {
                 let function = function.to_string();
                 quote_spanned!(span=> #[serde(default = #function)])
             });
-            quote_spanned!(span=> #(#docs)* #default #name: #ty)
+            let renamed = (name.unraw() != argument.public_name).then(|| {
+                let name = &argument.public_name;
+                quote_spanned!(span=> #[serde(rename = #name)])
+            });
+            quote_spanned!(span=> #(#docs)* #default #renamed #name: #ty)
         });
         let fields: Vec<TokenStream> = fields.collect();
         quote_spanned! {span=>
@@ -145,11 +157,16 @@ impl Plan {
         let new = self.runtime.item("ToolDefinition::new", at_output);
         let title = self.title.as_ref().map(|title| quote_spanned!(span=> .title(#title)));
         let read_only = self.read_only.then(|| quote_spanned!(span=> .read_only()));
+        let destructive = self.destructive.map(|value| quote_spanned!(span=> .destructive(#value)));
+        let open_world = self.open_world.map(|value| quote_spanned!(span=> .open_world(#value)));
+        let arguments = whole(function).map_or_else(|| quote_spanned!(span=> __DurableArguments), |ty| quote!(#ty));
         let states = function.parameters.iter().filter_map(|parameter| match parameter {
             Parameter::State(state) => Some(quote_spanned!(span=> .state::<#state>())),
             _ => None,
         });
-        quote_spanned!(span=> #new::<__DurableArguments, #output>(#name, #description) #title #read_only #(#states)*)
+        quote_spanned! {span=>
+            #new::<#arguments, #output>(#name, #description) #title #read_only #destructive #open_world #(#states)*
+        }
     }
 
     /// An implementation that lets the rest of the program compile as far as the reported mistakes allow.
@@ -173,6 +190,11 @@ impl Plan {
             }
         }
     }
+}
+
+/// The type whose fields are the arguments, if the author wrote one.
+fn whole(function: &Function) -> Option<&Type> {
+    signature::arguments(&function.parameters).find(|argument| argument.whole.is_some()).map(|argument| &argument.ty)
 }
 
 /// A default of the parameter's type: a bare string literal may stand for anything that is made of one.

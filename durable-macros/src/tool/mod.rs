@@ -4,6 +4,7 @@ mod args;
 mod argument;
 mod expand;
 mod plan;
+mod rename;
 mod signature;
 
 use crate::diagnostics::Diagnostics;

@@ -2,8 +2,9 @@
 
 use super::args::{self, Options};
 use super::signature::{self, Context, Parameter, Reading};
+use crate::determinism;
 use crate::diagnostics::Diagnostics;
-use crate::once::{self, Body};
+use crate::once::{self, Body, Setting};
 use crate::origin::Runtime;
 use proc_macro2::Span;
 use syn::ext::IdentExt as _;
@@ -22,6 +23,8 @@ pub(crate) struct Plan {
     pub(crate) title: Option<String>,
     pub(crate) description: String,
     pub(crate) read_only: bool,
+    pub(crate) destructive: Option<bool>,
+    pub(crate) open_world: Option<bool>,
     /// `None` if mistakes have left nothing that the compiler could check without complaining again.
     pub(crate) function: Option<Function>,
 }
@@ -40,9 +43,11 @@ impl Plan {
         let name = name(&options, &item, diagnostics);
         let description = description(&options, &item, diagnostics);
         misplaced_attributes(&mut item, diagnostics);
-        let reading = Reading::of(&mut item.sig, diagnostics);
+        let reading = Reading::of(&mut item.sig, options.rename_all.as_ref().map(|(_, rule)| *rule), diagnostics);
         let read_only = read_only(&options, &reading, diagnostics);
-        let body_is_whole = body(&mut item, &reading, &runtime, diagnostics);
+        contradictions(&options, &reading, read_only, diagnostics);
+        let retry = options.retry.as_ref().map_or(&[][..], |(_, settings)| settings);
+        let body_is_whole = body(&mut item, &reading, &runtime, retry, diagnostics);
 
         let take = |attributes: &mut Vec<Attribute>, name: &str| -> Vec<Attribute> {
             attributes.extract_if(.., |attribute| attribute.path().is_ident(name)).collect()
@@ -58,7 +63,22 @@ impl Plan {
         let Reading { parameters, output, .. } = reading;
         let function = output.filter(|_| whole).map(|output| Function { item, parameters, output });
         let title = options.title.map(|title| title.value());
-        Self { runtime, ident, visibility, docs, conditions, name, title, description, read_only, function }
+        let destructive = options.destructive.map(|switch| switch.is_on);
+        let open_world = options.open_world.map(|switch| switch.is_on);
+        Self {
+            runtime,
+            ident,
+            visibility,
+            docs,
+            conditions,
+            name,
+            title,
+            description,
+            read_only,
+            destructive,
+            open_world,
+            function,
+        }
     }
 }
 
@@ -119,15 +139,44 @@ fn read_only(options: &Options, reading: &Reading, diagnostics: &mut Diagnostics
     context.map_or(options.read_only.is_some(), |(_, context, _)| context == Context::Read)
 }
 
-/// Rewrites the body. Returns whether it can be kept.
-fn body(item: &mut ItemFn, reading: &Reading, runtime: &Runtime, diagnostics: &mut Diagnostics) -> bool {
-    match reading.context() {
-        Some((_, Context::Read, _)) => once::forbid_steps(&item.block, diagnostics),
-        Some((name, Context::Durable, _)) => Body::new(runtime, name, diagnostics).rewrite(&mut item.block),
+/// Reports options that the rest of the tool contradicts.
+fn contradictions(options: &Options, reading: &Reading, read_only: bool, diagnostics: &mut Diagnostics) {
+    if let Some(switch) = options.destructive.as_ref().filter(|switch| read_only && switch.is_on) {
+        diagnostics.on(&switch.name, "a `read_only` tool destroys nothing: remove `destructive`, or `read_only`");
+    }
+    if let Some((name, _)) = options.retry.as_ref().filter(|_| read_only) {
+        diagnostics.on(name, "a `read_only` tool has no steps to be retried: remove `retry(..)`, or `read_only`");
+    }
+    let is_whole = signature::arguments(&reading.parameters).any(|argument| argument.whole.is_some());
+    if let Some((name, _)) = options.rename_all.as_ref().filter(|_| is_whole) {
+        diagnostics.on(
+            name,
+            "the arguments are the fields of the type under `#[args]`: write `#[serde(rename_all = \"..\")]` on the type",
+        );
+    }
+}
+
+/// Checks and rewrites the body. Returns whether it can be kept.
+fn body(
+    item: &mut ItemFn,
+    reading: &Reading,
+    runtime: &Runtime,
+    retry: &[Setting],
+    diagnostics: &mut Diagnostics,
+) -> bool {
+    if let Some((_, Context::Read, _)) = reading.context() {
+        determinism::forbid_allowing(&mut item.block, diagnostics);
+        return once::forbid_steps(&item.block, diagnostics);
+    }
+    let arguments = signature::arguments(&reading.parameters);
+    let parameters = arguments.map(|argument| (argument.name.to_string(), &argument.ty));
+    let deterministic = determinism::check(&mut item.block, parameters, diagnostics);
+    if let Some((name, _, _)) = reading.context() {
+        Body::new(runtime, name, diagnostics).retry(retry).rewrite(&mut item.block) && deterministic
+    } else {
         // The missing context is reported; the mistakes of the body are found all the same.
-        None => {
-            Body::new(runtime, &Ident::new("cx", Span::mixed_site()), diagnostics).rewrite(&mut item.block);
-            false
-        }
+        let context = Ident::new("cx", Span::mixed_site());
+        Body::new(runtime, &context, diagnostics).rewrite(&mut item.block);
+        false
     }
 }

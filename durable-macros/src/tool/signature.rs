@@ -1,6 +1,7 @@
 //! Reads the signature of a tool: its context, its arguments, its result and its documentation.
 
 use super::argument::{self, Argument};
+use super::rename::Rename;
 use crate::diagnostics::Diagnostics;
 use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
@@ -60,7 +61,7 @@ pub(crate) struct Reading {
 
 impl Reading {
     /// Reads a signature, and takes from its parameters what only the macro understands.
-    pub(crate) fn of(signature: &mut Signature, diagnostics: &mut Diagnostics) -> Self {
+    pub(crate) fn of(signature: &mut Signature, rename_all: Option<Rename>, diagnostics: &mut Diagnostics) -> Self {
         let mut reading = Self { parameters: Vec::new(), output: None, whole: true };
         reading.qualifiers(signature, diagnostics);
         for input in &mut signature.inputs {
@@ -70,11 +71,12 @@ impl Reading {
                     "a tool is a free function and has no `self`: move it out of the `impl` block",
                     diagnostics,
                 ),
-                FnArg::Typed(parameter) => reading.parameter(parameter, diagnostics),
+                FnArg::Typed(parameter) => reading.parameter(parameter, rename_all, diagnostics),
             }
         }
         reading.single_context(signature, diagnostics);
         reading.unique_arguments(diagnostics);
+        reading.whole_argument(diagnostics);
         reading.output(signature, diagnostics);
         reading
     }
@@ -116,7 +118,7 @@ impl Reading {
         }
     }
 
-    fn parameter(&mut self, parameter: &mut PatType, diagnostics: &mut Diagnostics) {
+    fn parameter(&mut self, parameter: &mut PatType, rename_all: Option<Rename>, diagnostics: &mut Diagnostics) {
         if let Some(state) = state(&parameter.ty) {
             return self.state(state.clone(), parameter, diagnostics);
         }
@@ -138,7 +140,7 @@ impl Reading {
         };
         let Some(context) = context else {
             let before = diagnostics.count();
-            let argument = Argument::read(name, parameter, diagnostics);
+            let argument = Argument::read(name, parameter, rename_all, diagnostics);
             self.whole &= diagnostics.count() == before || argument::is_owned(&argument.ty);
             self.parameters.push(Parameter::Argument(Box::new(argument)));
             return;
@@ -151,11 +153,13 @@ impl Reading {
     }
 
     fn state(&mut self, state: Type, parameter: &mut PatType, diagnostics: &mut Diagnostics) {
-        if let Some(attribute) = parameter.attrs.iter().find(|attribute| attribute.path().is_ident("arg")) {
-            diagnostics.on(attribute, "a state is no argument, so clients do not give it: remove `#[arg(..)]`");
+        let is_option = |attribute: &&Attribute| ["arg", "args"].iter().any(|name| attribute.path().is_ident(name));
+        if let Some(attribute) = parameter.attrs.iter().find(is_option) {
+            let written = if attribute.path().is_ident("args") { "#[args]" } else { "#[arg(..)]" };
+            diagnostics.on(attribute, format!("a state is no argument, so clients do not give it: remove `{written}`"));
         }
         // A parameter of a function has no documentation of its own.
-        parameter.attrs.retain(|attribute| !["arg", "doc"].iter().any(|name| attribute.path().is_ident(name)));
+        parameter.attrs.retain(|attribute| !["arg", "args", "doc"].iter().any(|name| attribute.path().is_ident(name)));
         self.parameters.push(Parameter::State(Box::new(state)));
     }
 
@@ -183,17 +187,33 @@ impl Reading {
 
     fn unique_arguments(&mut self, diagnostics: &mut Diagnostics) {
         let mut names: Vec<String> = Vec::new();
-        let mut repeated: Vec<Ident> = Vec::new();
+        let mut repeated: Vec<(Ident, String)> = Vec::new();
         for argument in arguments(&self.parameters) {
-            let name = argument.public_name();
+            let name = argument.public_name.clone();
             if names.contains(&name) {
-                repeated.push(argument.name.clone());
+                repeated.push((argument.name.clone(), name.clone()));
             }
             names.push(name);
         }
-        for name in repeated {
-            let message = format!("another argument is called `{}` already: rename one of the two", name.unraw());
-            self.refuse(&name, &message, diagnostics);
+        for (place, name) in repeated {
+            let message = format!("another argument is called `{name}` already: rename one of the two");
+            self.refuse(&place, &message, diagnostics);
+        }
+    }
+
+    /// Sees to it that a type with all arguments is the only argument.
+    fn whole_argument(&mut self, diagnostics: &mut Diagnostics) {
+        let Some(whole) = arguments(&self.parameters).find(|argument| argument.whole.is_some()) else { return };
+        let message = format!(
+            "the fields of `{}` are the arguments of the tool: make this one of them, or remove `#[args]`",
+            whole.name.unraw()
+        );
+        let others: Vec<Ident> = arguments(&self.parameters)
+            .filter(|argument| argument.name != whole.name)
+            .map(|argument| argument.name.clone())
+            .collect();
+        for other in others {
+            self.refuse(&other, &message, diagnostics);
         }
     }
 

@@ -322,3 +322,84 @@ fn a_state_is_taken_from_the_server_and_is_no_argument() {
         &["a state is no argument"],
     );
 }
+
+#[test]
+fn arguments_are_renamed_one_by_one_or_all() {
+    let (messages, rest) = expanded(
+        "rename_all = \"camelCase\"",
+        "/// D.\nasync fn t(cx: &DurableContext, first_name: String, #[arg(rename = \"x-id\", default = 1)] id: u8, \
+         plain: u8) -> Result<(), E> { Ok(()) }",
+    );
+    assert_eq!(messages, <[String; 0]>::default());
+    let fields = quote!({
+        #[serde(rename = "firstName")]
+        first_name: String,
+        #[serde(default = "__default_id")]
+        #[serde(rename = "x-id")]
+        id: u8,
+        plain: u8
+    });
+    assert!(rest.to_string().contains(&fields.to_string()), "{rest}");
+    let tool = |first: &str, second: &str| {
+        format!("/// D.\nasync fn t(cx: &DurableContext, {first} a: u8, {second} b: u8) -> Result<(), E> {{}}")
+    };
+    refused("", &tool("#[arg(rename = \"b\")]", ""), &["another argument is called `b` already"]);
+    refused("", &tool("#[arg(rename = \"a b\")]", ""), &["`a b` is not an argument's name: write"]);
+    refused("", &tool("#[arg(rename = a)]", ""), &["`rename` takes a string"]);
+}
+
+#[test]
+fn one_type_may_have_all_arguments() {
+    let (messages, rest) =
+        expanded("", "/// D.\nasync fn t(cx: &DurableContext, #[args] input: New) -> Result<u8, E> { Ok(1) }");
+    assert_eq!(messages, <[String; 0]>::default());
+    let rest = rest.to_string();
+    assert!(!rest.contains("__DurableArguments"), "{rest}");
+    assert!(rest.contains("let arguments : New = :: durable_runtime :: __private :: decode_arguments (arguments) ?"));
+    assert!(rest.contains("t (& cx , arguments) . await"), "{rest}");
+    assert!(rest.contains(":: new :: < New , Result < u8 , E > >"), "{rest}");
+    let tool =
+        |parameters: &str| format!("/// D.\nasync fn t(cx: &DurableContext, {parameters}) -> Result<u8, E> {{}}");
+    refused("", &tool("#[args] a: New, b: u8"), &["the fields of `a` are the arguments of the tool"]);
+    refused(
+        "",
+        &tool("#[args] #[arg(rename = \"b\")] a: New"),
+        &["the fields of the type are the arguments: write serde"],
+    );
+    refused("", &tool("#[args(flat)] a: New"), &["`#[args]` is said once and takes no options"]);
+    refused("rename_all = \"camelCase\"", &tool("#[args] a: New"), &["the arguments are the fields of the type under"]);
+}
+
+#[test]
+fn hints_are_told_and_do_not_contradict() {
+    let item = "/// D.\nasync fn t(cx: &DurableContext) -> Result<(), E> { Ok(()) }";
+    let (messages, rest) = expanded("destructive = false, open_world", item);
+    assert_eq!(messages, <[String; 0]>::default());
+    assert!(rest.to_string().contains(". destructive (false) . open_world (true)"), "{rest}");
+    let reader = "/// D.\nasync fn t(cx: &ReadContext) -> Result<(), E> { Ok(()) }";
+    assert_eq!(expanded("read_only, destructive = false", reader).0, <[String; 0]>::default());
+    refused("read_only, destructive", reader, &["a `read_only` tool destroys nothing"]);
+    refused("read_only, retry(attempts = 2)", reader, &["a `read_only` tool has no steps to be retried"]);
+}
+
+#[test]
+fn steps_take_over_the_retries_of_their_tool() {
+    let (messages, rest) = expanded(
+        "retry(attempts = 7)",
+        "/// D.\nasync fn t(cx: &DurableContext) -> Result<(), E> {
+            #[once(at_least, timeout = \"1s\")] a(cx).await?;
+            #[once(at_most, retry_on(B))] b(cx).await?;
+            #[once(at_least, retry(initial = \"2s\"))] c(cx).await?;
+            #[once(at_most)] d(cx).await?;
+            #[once(at_least, infallible)] e(cx).await;
+            Ok(())
+        }",
+    );
+    assert_eq!(messages, <[String; 0]>::default());
+    let rest = rest.to_string();
+    assert!(rest.contains("(cx , \"a\") . timeout_ms (1000) . attempts (7) ;"), "{rest}");
+    assert!(rest.contains("(cx , \"b\") . attempts (7) ;"), "{rest}");
+    assert!(rest.contains("(cx , \"c\") . initial_ms (2000) ;"), "{rest}");
+    assert!(rest.contains("(cx , \"d\") ;"), "{rest}");
+    assert!(rest.contains("(cx , \"e\") ;"), "{rest}");
+}

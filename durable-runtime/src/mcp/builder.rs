@@ -119,6 +119,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Offers many tools, in addition to those given before; [`tools!`](crate::tools) lists them.
+    #[must_use]
+    pub fn tools(mut self, tools: Vec<Box<dyn Tool>>) -> Self {
+        self.tools.extend(tools);
+        self
+    }
+
     /// Gives what tools take as a [`State`](crate::State) of this type.
     ///
     /// # Errors
