@@ -57,7 +57,7 @@ pub mod __private;
 
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use context::{DurableContext, ReadContext};
-pub use durable_macros::{durable_tool, once};
+pub use durable_macros::{durable, durable_tool, once};
 pub use engine::Limits;
 pub use error::{AtMostOnceFailedBeforeCompleting, Error, ErrorKind, StepTimedOut, ToolError};
 pub use id::InvocationId;

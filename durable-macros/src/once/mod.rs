@@ -11,6 +11,7 @@ mod rewrite;
 mod step;
 
 pub(crate) use marker::take as take_markers;
+pub(crate) use opaque::refuse_in_key;
 pub(crate) use rewrite::{Body, forbid_steps};
 
 use crate::diagnostics::Diagnostics;
@@ -22,7 +23,7 @@ pub(crate) fn misplaced(item: &TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     diagnostics.at(
         proc_macro2::Span::call_site(),
-        "`#[once]` is only understood inside a function under `#[durable_tool]`: \
+        "`#[once]` is only understood inside a function under `#[durable_tool]` or `#[durable]`: \
          move it onto an awaited expression there, or remove it",
     );
     let errors = diagnostics.into_compile_errors();

@@ -259,8 +259,9 @@ impl Visit<'_> for ForbidMarkers<'_> {
     }
 
     fn visit_item(&mut self, item: &Item) {
-        // A tool inside of a tool is expanded by itself.
-        if !matches!(item, Item::Fn(function) if function.attrs.iter().any(crate::tool::is_tool)) {
+        // A tool or a durable function inside of a body is expanded by itself.
+        let is_expanded = |attribute| crate::tool::is_tool(attribute) || crate::helper::is_durable(attribute);
+        if !matches!(item, Item::Fn(function) if function.attrs.iter().any(is_expanded)) {
             visit::visit_item(self, item);
         }
     }

@@ -1,5 +1,7 @@
 //! Which steps and operations a run of a body has come to.
 
+use std::collections::HashSet;
+
 use super::Invocation;
 use crate::journal::identity::Identity;
 
@@ -7,7 +9,9 @@ impl Invocation {
     /// Takes an identity for a step. A second step of the same identity would be given the first one's outcome, so the
     /// invocation is parked instead; `false` then.
     pub(crate) fn claim_step(&self, identity: &Identity) -> bool {
-        if self.is_misused(&format!("the step `{identity}`")) || !self.state.lock().claimed.insert(identity.clone()) {
+        if self.is_misused(&format!("the step `{identity}`"))
+            || !self.state.lock().steps_claimed.insert(identity.clone())
+        {
             self.park(
                 "duplicate_step",
                 format!(
@@ -32,7 +36,7 @@ impl Invocation {
             if *occurrence > 1 {
                 identity.name = format!("{}#{occurrence}", identity.name);
             }
-            state.claimed.insert(identity.clone());
+            state.operations_claimed.insert(identity.clone());
         }
         self.is_within_step_limit(&identity).then_some(identity)
     }
@@ -40,19 +44,31 @@ impl Invocation {
     /// Takes an identity that may be taken more than once.
     pub(crate) fn claim_again(&self, identity: Identity) {
         if !self.is_misused(&format!("the operation `{identity}`")) {
-            self.state.lock().claimed.insert(identity);
+            self.state.lock().operations_claimed.insert(identity);
         }
     }
 
     /// Whether this run has come to everything that the journal has: what follows, no earlier run has done.
     pub(crate) fn is_at_the_end_of_its_history(&self) -> bool {
         let state = self.state.lock();
-        self.history.identities().all(|identity| state.claimed.contains(identity))
+        let is_passed_over = |identity: &Identity| state.passed_over.iter().any(|scope| identity.is_within(scope));
+        let is_claimed = |claimed: &HashSet<Identity>, identity| claimed.contains(identity) || is_passed_over(identity);
+        self.history.steps().all(|step| is_claimed(&state.steps_claimed, step))
+            && self.history.operations().all(|operation| is_claimed(&state.operations_claimed, operation))
+    }
+
+    /// The body goes on without what it began in this scope.
+    pub(crate) fn pass_over(&self, scope: String) {
+        self.state.lock().passed_over.push(scope);
     }
 
     fn is_within_step_limit(&self, identity: &Identity) -> bool {
         let limit = self.surroundings.limits.steps;
-        if self.state.lock().claimed.len() <= limit {
+        let claimed = {
+            let state = self.state.lock();
+            state.steps_claimed.len() + state.operations_claimed.len()
+        };
+        if claimed <= limit {
             return true;
         }
         self.park(
