@@ -42,6 +42,7 @@ mod error;
 mod id;
 mod journal;
 mod local;
+mod macros;
 mod mcp;
 mod operation;
 pub mod prelude;

@@ -10,4 +10,4 @@ pub use crate::mcp::Server;
 pub use crate::state::State;
 pub use crate::step::StepContext;
 pub use crate::table::SortedMap;
-pub use crate::{durable, durable_tool, once};
+pub use crate::{durable, durable_tool, join, once, race, try_join};

@@ -172,3 +172,148 @@ async fn a_durable_function_is_a_method_and_generic_and_borrows() {
     let answer = server.call("calls_methods", json!({ "label": "all" })).await.expect("an answer");
     assert_eq!(answer.result, Ok(json!("10 all shop shop 6")));
 }
+
+static JOINED_LEFT: AtomicU32 = AtomicU32::new(2);
+
+const NOTES: SortedMap<String> = SortedMap::new("notes");
+
+/// Joins branches of all kinds, in rounds.
+#[durable_tool]
+async fn joins(cx: &DurableContext, run: String) -> Result<Vec<String>, ToolError> {
+    let mut all = Vec::new();
+    for round in 0..2 {
+        let (first, second, third, noted) = join!(
+            async {
+                #[once(at_most, name = "left", key = round)]
+                let key = work(cx, &run).await?;
+                let (inner, other) = try_join!(one_step(cx, &run), one_step(cx, &run.clone()))?;
+                Ok::<_, ToolError>(vec![key, inner, other])
+            },
+            one_step(cx, &format!("{run}")),
+            async move {
+                #[once(at_least, name = "right", key = round)]
+                let key = work(cx, "elsewhere").await?;
+                Ok::<_, ToolError>(key)
+            },
+            NOTES.insert(cx, [(format!("{round}"), "noted".to_owned())]),
+        );
+        noted?;
+        all.extend(first?);
+        all.extend([second?, third?]);
+    }
+    cx.sleep(Duration::from_secs(1)).await;
+    panic_at_first(&JOINED_LEFT);
+    Ok(all)
+}
+
+#[tokio::test]
+async fn joined_branches_repeat_nothing_in_a_replay() {
+    let server = server().tool(joins).open().await.expect("a server");
+    let answer = server.call("joins", json!({ "run": "joined" })).await.expect("an answer");
+    let mut keys: Vec<String> = serde_json::from_value(answer.result.expect("a value")).expect("texts");
+    assert_eq!((keys.len(), effects("joined").len(), effects("elsewhere").len()), (10, 8, 2));
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), 10, "two steps had one identity");
+}
+
+/// Joins three branches of one step each.
+#[durable_tool]
+async fn joins_steps(cx: &DurableContext) -> Result<usize, ToolError> {
+    let (a, b, c) = try_join!(one_step(cx, "counted"), one_step(cx, "counted"), one_step(cx, "counted"))?;
+    Ok(a.len() + b.len() + c.len())
+}
+
+#[tokio::test]
+async fn all_branches_of_a_join_share_their_commits() {
+    let server = server().tool(joins_steps).open().await.expect("a server");
+    let before = server.commit_counts().batches;
+    let answer = server.call("joins_steps", json!({})).await.expect("an answer");
+    assert_eq!(answer.result, Ok(json!(3 * 36)));
+    // The admission with the three starts; the three outcomes with the result.
+    assert_eq!(server.commit_counts().batches - before, 2);
+}
+
+async fn hang(cx: &StepContext, run: &str) -> Result<String, ToolError> {
+    effect(run, cx);
+    std::future::pending().await
+}
+
+async fn refuse(cx: &StepContext, run: &str) -> Result<String, ToolError> {
+    effect(run, cx);
+    Err(ToolError::new("refused"))
+}
+
+static TRIED_LEFT: AtomicU32 = AtomicU32::new(2);
+
+/// Joins branches of which one fails while another is under way.
+#[durable_tool]
+async fn tries(cx: &DurableContext, run: String) -> Result<String, ToolError> {
+    let tried = try_join!(
+        async {
+            #[once(at_most)]
+            hang(cx, &run).await
+        },
+        async {
+            #[once(at_most)]
+            refuse(cx, &run).await
+        },
+    );
+    let error = tried.expect_err("a branch failed").to_string();
+    cx.sleep(Duration::from_secs(1)).await;
+    panic_at_first(&TRIED_LEFT);
+    Ok(error)
+}
+
+#[tokio::test]
+async fn a_replay_ends_with_the_same_error_though_another_branch_is_in_doubt() {
+    let server = server().tool(tries).open().await.expect("a server");
+    let answer = server.call("tries", json!({ "run": "tried" })).await.expect("an answer");
+    assert_eq!(answer.result, Ok(json!("refused")));
+    assert_eq!(effects("tried"), ["hang 1", "refuse 1"]);
+}
+
+static RACED_LEFT: AtomicU32 = AtomicU32::new(2);
+
+/// Races branches of which the later one ends first, and goes on.
+#[durable_tool]
+async fn races(cx: &DurableContext, run: String) -> Result<Vec<String>, ToolError> {
+    let mut all = Vec::new();
+    for round in 0..2 {
+        let won = race!(
+            async {
+                let before = cx.random();
+                if round == 1 {
+                    return Ok(format!("chance: {before}"));
+                }
+                #[once(at_most, key = round)]
+                hang(cx, &run).await
+            },
+            async {
+                #[once(at_least, key = round)]
+                work(cx, &run).await
+            },
+        );
+        all.push(won?);
+    }
+    #[once(at_least, infallible, name = "tell")]
+    let told = async { all.clone() }.await;
+    assert_eq!(told, all, "a replay went another way");
+    cx.sleep(Duration::from_secs(1)).await;
+    if RACED_LEFT.load(Ordering::SeqCst) == 0 {
+        all.push(format!("new: {}", cx.patched("after the race")));
+    }
+    panic_at_first(&RACED_LEFT);
+    Ok(all)
+}
+
+#[tokio::test]
+async fn a_replay_takes_the_branch_that_won() {
+    let server = server().tool(races).open().await.expect("a server");
+    let answer = server.call("races", json!({ "run": "raced" })).await.expect("an answer");
+    let won: Vec<String> = serde_json::from_value(answer.result.expect("a value")).expect("texts");
+    assert_eq!(won.len(), 3, "{won:?}");
+    assert!(won[1].starts_with("chance: "), "{won:?}");
+    assert_eq!(won[2], "new: true", "what a branch that lost had done is no reason to take the old way");
+    assert_eq!(effects("raced"), ["hang 1", "work 1"]);
+}

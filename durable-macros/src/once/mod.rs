@@ -1,6 +1,7 @@
 //! Steps: the marker, where it may stand, and what it turns into.
 
 mod attribute;
+mod branches;
 mod change;
 mod marker;
 mod opaque;
