@@ -75,7 +75,7 @@ impl<'a> Body<'a> {
                 return self.refuse(
                     &marker.path,
                     "a step in an `async` block has no place in the order of the tool's body: write the step in the \
-                     body itself, or make the whole block one step, `#[once(at_least)] async { .. }.await`",
+                     body itself or in a branch of `join!`, or make the whole block one step, `#[once(at_least)] async { .. }.await`",
                 );
             }
             _ => {}
