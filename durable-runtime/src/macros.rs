@@ -26,7 +26,7 @@
 /// ```
 #[macro_export]
 macro_rules! join {
-    (@durable) => {};
+    (@the_macro_of_durable_runtime) => {};
     ($($branch:tt)*) => {
         ::core::compile_error!(
             "`join!` is durable, and understood in the body of a function under `#[durable_tool]` or `#[durable]` only: \
@@ -42,7 +42,7 @@ macro_rules! join {
 /// is cut off there, and not made again.
 #[macro_export]
 macro_rules! try_join {
-    (@durable) => {};
+    (@the_macro_of_durable_runtime) => {};
     ($($branch:tt)*) => {
         ::core::compile_error!(
             "`try_join!` is durable, and understood in the body of a function under `#[durable_tool]` or `#[durable]` \
@@ -58,7 +58,7 @@ macro_rules! try_join {
 /// again. Of several that end at once, the first in the order of the macro counts.
 #[macro_export]
 macro_rules! race {
-    (@durable) => {};
+    (@the_macro_of_durable_runtime) => {};
     ($($branch:tt)*) => {
         ::core::compile_error!(
             "`race!` is durable, and understood in the body of a function under `#[durable_tool]` or `#[durable]` only: \

@@ -39,9 +39,10 @@ impl Helper<'_> {
         let future = lifetimes::of_the_future();
         let operation = self.runtime.item("Operation", Extent::at(signature.ident.span()));
         let returned = quote_spanned!(span=> -> #operation<#future, #output>);
-        let body = match &self.context {
-            Some(context) => self.body(context, &output),
-            None => quote_spanned!(span=> ::core::unreachable!()),
+        let body = if let Some(context) = &self.context {
+            self.body(context, &output)
+        } else {
+            quote_spanned!(span=> ::core::unreachable!())
         };
         let allowed: TokenStream = FORCED.parse().unwrap_or_default();
         let unused = self.context.is_none().then(|| quote_spanned!(span=> , unused_variables, unused_mut));
@@ -76,13 +77,12 @@ impl Helper<'_> {
         let function = &self.function;
         let name = &self.name;
         let at_name = Extent::at(function.sig.ident.span());
-        let key = match &self.key {
-            Some(key) => {
-                let extent = Extent::of(key);
-                let grouped = extent.group(Delimiter::Parenthesis, key.to_token_stream());
-                self.runtime.call("key", extent, quote_spanned!(extent.first()=> &#grouped))
-            }
-            None => quote_spanned!(span=> ::core::option::Option::None),
+        let key = if let Some(key) = &self.key {
+            let extent = Extent::of(key);
+            let grouped = extent.group(Delimiter::Parenthesis, key.to_token_stream());
+            self.runtime.call("key", extent, quote_spanned!(extent.first()=> &#grouped))
+        } else {
+            quote_spanned!(span=> ::core::option::Option::None)
         };
         let enter = self.runtime.call("enter", at_name, quote!(#context, #name, #key));
         let kept = function.sig.inputs.iter().filter_map(|input| self.kept(input, context));

@@ -34,7 +34,7 @@ fn refused(options: &str, item: &str, beginnings: &[&str]) {
 fn a_durable_function_enters_its_scope_and_returns_its_body() {
     let (messages, rest) = expanded(
         "key = order.id",
-        r#"
+        r"
             /// Pays.
             pub(crate) async fn pay<T: Display>(
                 cx: &DurableContext,
@@ -45,7 +45,7 @@ fn a_durable_function_enters_its_scope_and_returns_its_body() {
                 cx.sleep().await;
                 Ok(1)
             }
-        "#,
+        ",
     );
     assert_eq!(messages, <[String; 0]>::default());
     let expected = quote! {

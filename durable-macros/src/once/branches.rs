@@ -1,6 +1,6 @@
 //! Branches that run beside each other: `join!`, `try_join!` and `race!` in a body.
 
-use super::placement;
+use super::{attribute, marker, placement};
 use crate::diagnostics::Diagnostics;
 use crate::origin::{Extent, Runtime, ours};
 use proc_macro2::{Delimiter, TokenStream};
@@ -72,6 +72,16 @@ pub(super) fn read(kind: Kind, call: &Macro, diagnostics: &mut Diagnostics) -> O
     }
     let mut sound = true;
     for branch in &branches {
+        let is_block = matches!(placement::ungrouped(branch), Expr::Async(_));
+        if let Some(marker) = attribute::seen(branch).iter().find(|attribute| marker::is_marker(attribute) && !is_block)
+        {
+            diagnostics.on(
+                marker.path(),
+                "a branch with a step is an `async` block: write `async { #[once(..)] call(cx).await }`",
+            );
+            sound = false;
+            continue;
+        }
         if let Expr::Await(awaited) = placement::without_question(branch) {
             diagnostics.on(
                 awaited.await_token,
@@ -159,7 +169,7 @@ pub(super) fn write(runtime: &Runtime, context: &Ident, kind: Kind, path: &Path,
     }
     quote_spanned! {span=>
         // Whether the macro of this name is ours.
-        #path! { @durable }
+        #path! { @the_macro_of_durable_runtime }
         #body
         #(#begun)*
         #awaited

@@ -231,7 +231,9 @@ impl VisitMut for Body<'_> {
                 Some(branches) => {
                     let attributes = attribute::take(expression);
                     *expression = branches;
-                    attribute::of(expression).into_iter().for_each(|place| place.clone_from(&attributes));
+                    if let Some(place) = attribute::of(expression) {
+                        *place = attributes;
+                    }
                 }
                 None => visit_mut::visit_expr_mut(self, expression),
             },

@@ -129,6 +129,7 @@ macro_rules! branches {
             }
         }
 
+        #[diagnostic::do_not_recommend]
         impl<'a, Error: Send + 'a, $($value: Send + 'a),+> TryJoin<'a> for ($(Branch<'a, Result<$value, Error>>,)+) {
             type Outputs = Result<($($value,)+), Error>;
 

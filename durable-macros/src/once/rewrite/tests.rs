@@ -258,7 +258,7 @@ fn branches_have_scopes_of_their_own_and_are_awaited_together() {
     });
     let expected = quote! {{
         let (a, b) = {
-            try_join! { @durable }
+            try_join! { @the_macro_of_durable_runtime }
             let body = cx;
             let branch_0 = ::durable_runtime::__private::branch(cx, "pay");
             let branch_1 = ::durable_runtime::__private::branch(cx, "send");
@@ -289,7 +289,7 @@ fn the_macro_decides_how_branches_end() {
     assert!(!join.contains("body"), "{join}");
     let race = accepted(&quote!(durable_runtime::race! { a(cx), b(cx) }));
     assert!(race.contains(&quote!(::Race::race([started_0, started_1], body, "a|b").await).to_string()), "{race}");
-    assert!(race.contains(&quote!(durable_runtime::race! { @durable }).to_string()), "{race}");
+    assert!(race.contains(&quote!(durable_runtime::race! { @the_macro_of_durable_runtime }).to_string()), "{race}");
 }
 
 #[test]
@@ -315,7 +315,7 @@ fn what_is_no_branch_is_refused() {
     refused(&quote!(join!(pay(cx).await?);), &["`join!` awaits its branches"], false);
     refused(&quote!(race!(a = pay(cx) => a);), &["`race!` takes branches between commas"], false);
     refused(&quote!(join!(pay(cx)).await;), &["`join!` awaits by itself"], false);
-    refused(&quote!(join!(#[once(at_least)] pay(cx));), &["the marked expression has no `.await`"], false);
+    refused(&quote!(join!(#[once(at_least)] pay(cx));), &["a branch with a step is an `async` block"], false);
     refused(&quote!(tokio::join!(pay(cx), pay(cx));), &["`join!` awaits where the framework cannot see it"], false);
 }
 
