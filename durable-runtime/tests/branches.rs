@@ -189,7 +189,7 @@ async fn joins(cx: &DurableContext, run: String) -> Result<Vec<String>, ToolErro
                 let (inner, other) = try_join!(one_step(cx, &run), one_step(cx, &run.clone()))?;
                 Ok::<_, ToolError>(vec![key, inner, other])
             },
-            one_step(cx, &run.to_string()),
+            one_step(cx, &run.clone()),
             async move {
                 #[once(at_least, name = "right", key = round)]
                 let key = work(cx, "elsewhere").await?;
