@@ -380,7 +380,8 @@ impl VisitMut for Needless<'_> {
 
     fn visit_item_mut(&mut self, item: &mut Item) {
         // A tool inside of a tool is expanded by itself.
-        if !matches!(item, Item::Fn(function) if function.attrs.iter().any(crate::tool::is_tool)) {
+        let is_expanded = |attribute| crate::tool::is_tool(attribute) || crate::helper::is_durable(attribute);
+        if !matches!(item, Item::Fn(function) if function.attrs.iter().any(is_expanded)) {
             visit_mut::visit_item_mut(self, item);
         }
     }

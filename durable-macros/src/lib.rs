@@ -1,6 +1,6 @@
 //! The attribute macros of durable MCP servers: what a tool author writes, checked and turned into calls of the runtime.
 //!
-//! Depend on `durable-runtime`, which re-exports both macros in its prelude; its documentation has the examples that
+//! Depend on `durable-runtime`, which re-exports the macros in its prelude; its documentation has the examples that
 //! run, since a crate of macros cannot depend on the runtime that its expansions name.
 //!
 //! A macro reads everything before it complains: the mistakes of one function are reported at once, each on the
@@ -8,6 +8,7 @@
 
 mod determinism;
 mod diagnostics;
+mod helper;
 mod once;
 mod option;
 mod origin;
@@ -60,6 +61,38 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn durable_tool(options: TokenStream, item: TokenStream) -> TokenStream {
     tool::expand(options.into(), &item.into()).into()
+}
+
+/// Makes a durable function of an async one: a helper of tools that has steps of its own.
+///
+/// ```text
+/// #[durable(key = order.id)]
+/// async fn fulfil(cx: &DurableContext, order: &Order) -> Result<Receipt, ToolError> {
+///     #[once(at_least)]
+///     reserve(cx, order).await?;
+///     #[once(at_most)]
+///     let receipt = charge(cx, order).await?;
+///     Ok(receipt)
+/// }
+/// ```
+///
+/// The function takes its caller's `&DurableContext`, and whatever else; it may be generic, borrow, be a method of an
+/// inherent `impl` block, and return any type. Its body is like a tool's: each `.await` is a step, or an operation of the
+/// framework. Its own future is one, so tools and other durable functions await it without a marker.
+///
+/// Each call has a scope of its own, in which its steps are recorded. It is taken at the call, not at the first poll: of
+/// several calls in one body each after the first is numbered, in the order of the calls, unless a key tells them apart.
+///
+/// # Options
+///
+/// | option | meaning |
+/// |---|---|
+/// | `name = ".."` | the name in the journal, otherwise the function's |
+/// | `key = expr` | tells its calls apart; computed from the parameters, implements `Display` |
+/// | `crate = path` | where `durable_runtime` is found, if not at `::durable_runtime` |
+#[proc_macro_attribute]
+pub fn durable(options: TokenStream, item: TokenStream) -> TokenStream {
+    helper::expand(options.into(), &item.into()).into()
 }
 
 /// Marks an awaited expression in a durable tool as a step, whose outcome is recorded and not computed again.

@@ -60,6 +60,11 @@ impl Runtime {
         Self { library }
     }
 
+    /// Whether this is where the runtime is found.
+    pub(crate) fn is_at(&self, path: &[String]) -> bool {
+        self.library.as_ref().is_some_and(|library| library.segments.iter().map(|segment| &segment.ident).eq(path))
+    }
+
     /// The path of an item of the runtime, shown over all of `extent`.
     pub(crate) fn item(&self, name: &str, extent: Extent) -> TokenStream {
         let mut path = self.module_at(extent.first());

@@ -42,6 +42,7 @@ mod error;
 mod id;
 mod journal;
 mod local;
+mod macros;
 mod mcp;
 mod operation;
 pub mod prelude;
@@ -57,7 +58,7 @@ pub mod __private;
 
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use context::{DurableContext, ReadContext};
-pub use durable_macros::{allow_nondeterminism, durable_tool, once};
+pub use durable_macros::{allow_nondeterminism, durable, durable_tool, once};
 pub use engine::{Difference, Limits};
 pub use error::{AtMostOnceFailedBeforeCompleting, Error, ErrorKind, StepTimedOut, ToolError};
 pub use id::InvocationId;

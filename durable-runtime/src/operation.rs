@@ -51,6 +51,11 @@ pub fn durable<F: DurableFuture>(future: F) -> F {
     future
 }
 
+/// The type of what a function returns, told before its body: never a value.
+pub fn returns<T>() -> Option<T> {
+    None
+}
+
 /// Makes a durable operation of a block in which a macro has looked after every await.
 pub fn operation<'a, T>(block: impl Future<Output = T> + Send + 'a) -> Operation<'a, T> {
     Operation::new(block)

@@ -10,4 +10,4 @@ pub use crate::mcp::Server;
 pub use crate::state::State;
 pub use crate::step::StepContext;
 pub use crate::table::SortedMap;
-pub use crate::{allow_nondeterminism, durable_tool, once, tools};
+pub use crate::{allow_nondeterminism, durable, durable_tool, join, once, race, tools, try_join};

@@ -6,11 +6,11 @@ pub use schemars;
 pub use serde;
 pub use serde_json;
 
-pub use crate::context::{Join, Race, TryJoin, branch, enter};
-pub use crate::operation::{DurableFuture, Operation, durable, operation};
+pub use crate::context::{Join, Race, TryJoin, branch, enter, start};
+pub use crate::operation::{DurableFuture, Operation, durable, operation, returns};
 pub use crate::state::{State, States, state};
 pub use crate::step::{
     AtLeast, AtMost, AttemptEnd, InDoubtError, Never, Next, StepContext, StepError, StepKey, StepResult, StepValue,
-    TimedOutError, at_least, at_most, attempt, infallible, never,
+    TimedOutError, at_least, at_most, attempt, infallible, key, never,
 };
 pub use crate::tool::{ArgumentError, Body, Tool, ToolDefinition, ToolReturn, decode_arguments};

@@ -22,6 +22,9 @@ const KNOWN: &[&str] = &[
     "anyhow", "bail", "ensure", "eyre", "format_err",
 ];
 
+/// Macros of the framework whose arguments are a part of the body.
+const BRANCHES: &[&str] = &["join", "try_join", "race"];
+
 /// Macros that await, which are spoken of where awaits are.
 const AWAITING: &[&str] = &["join", "try_join", "select", "select_biased", "race"];
 
@@ -36,7 +39,9 @@ pub(super) enum Call {
 
 pub(super) fn examine(call: &Macro) -> Call {
     let name = call.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
-    if KNOWN.contains(&name.as_str()) {
+    let is_ours = call.path.segments.len() == 1
+        || call.path.segments.first().is_some_and(|first| first.ident == "durable_runtime");
+    if KNOWN.contains(&name.as_str()) || is_ours && BRANCHES.contains(&name.as_str()) {
         return Call::Known(arguments(call.tokens.clone()));
     }
     if AWAITING.contains(&name.as_str()) || waits(call.tokens.clone()) {

@@ -1,6 +1,7 @@
 //! Steps: the marker, where it may stand, and what it turns into.
 
 pub(crate) mod attribute;
+mod branches;
 mod change;
 mod marker;
 mod opaque;
@@ -11,6 +12,7 @@ mod rewrite;
 mod step;
 
 pub(crate) use marker::{Marker, Setting, is_marker, parenthesized, take as take_markers};
+pub(crate) use opaque::refuse_in_key;
 pub(crate) use retry::read as read_retry;
 pub(crate) use rewrite::{Body, forbid_steps};
 
@@ -23,7 +25,7 @@ pub(crate) fn misplaced(item: &TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     diagnostics.at(
         proc_macro2::Span::call_site(),
-        "`#[once]` is only understood inside a function under `#[durable_tool]`: \
+        "`#[once]` is only understood inside a function under `#[durable_tool]` or `#[durable]`: \
          move it onto an awaited expression there, or remove it",
     );
     let errors = diagnostics.into_compile_errors();

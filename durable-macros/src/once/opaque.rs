@@ -18,8 +18,8 @@ pub(crate) fn refuse(call: &Macro, diagnostics: &mut Diagnostics) -> bool {
         diagnostics.on(
             &call.path,
             format!(
-                "`{name}!` awaits where the framework cannot see it: await one after the other, or put the whole of it \
-                 into a step, `#[once(at_least)] async {{ .. }}.await`"
+                "`{name}!` awaits where the framework cannot see it: use `join!`, `try_join!` or `race!` of \
+                 `durable_runtime`, or put the whole of it into a step, `#[once(at_least)] async {{ .. }}.await`"
             ),
         );
         return true;

@@ -64,7 +64,7 @@ fn spine(expression: &Expr) -> Vec<&ExprAwait> {
 }
 
 /// What the awaited expression calls, if it is a call.
-fn callee(awaited: &Expr) -> Option<Ident> {
+pub(super) fn callee(awaited: &Expr) -> Option<Ident> {
     match awaited {
         Expr::Paren(inner) => callee(&inner.expr),
         Expr::Group(inner) => callee(&inner.expr),
@@ -78,9 +78,17 @@ fn callee(awaited: &Expr) -> Option<Ident> {
 }
 
 /// Looks through the invisible delimiters that a `macro_rules` leaves around an expression.
-fn ungrouped(expression: &Expr) -> &Expr {
+pub(super) fn ungrouped(expression: &Expr) -> &Expr {
     match expression {
         Expr::Group(group) => ungrouped(&group.expr),
+        expression => expression,
+    }
+}
+
+/// The expression without a final `?`.
+pub(super) fn without_question(expression: &Expr) -> &Expr {
+    match ungrouped(expression) {
+        Expr::Try(question) => without_question(&question.expr),
         expression => expression,
     }
 }

@@ -1,5 +1,6 @@
 //! Walks through the body of a durable tool: writes its steps, and sees to it that nothing else is awaited.
 
+use super::branches::{self, Branch};
 use super::marker::{self, Marker, Setting};
 use super::{attribute, opaque, placement, step};
 use crate::diagnostics::Diagnostics;
@@ -25,12 +26,23 @@ pub(crate) struct Body<'a> {
     around: Vec<Around>,
     names: Vec<String>,
     retry: &'a [Setting],
+    /// The labels of branches.
+    labels: Vec<String>,
     whole: bool,
 }
 
 impl<'a> Body<'a> {
     pub(crate) fn new(runtime: &'a Runtime, context: &'a Ident, diagnostics: &'a mut Diagnostics) -> Self {
-        Self { runtime, context, diagnostics, around: Vec::new(), names: Vec::new(), retry: &[], whole: true }
+        Self {
+            runtime,
+            context,
+            diagnostics,
+            around: Vec::new(),
+            names: Vec::new(),
+            retry: &[],
+            labels: Vec::new(),
+            whole: true,
+        }
     }
 
     /// What markers say of retries unless they say it themselves.
@@ -80,7 +92,7 @@ impl<'a> Body<'a> {
                 return self.refuse(
                     &marker.path,
                     "a step in an `async` block has no place in the order of the tool's body: write the step in the \
-                     body itself, or make the whole block one step, `#[once(at_least)] async { .. }.await`",
+                     body itself or in a branch of `join!`, or make the whole block one step, `#[once(at_least)] async { .. }.await`",
                 );
             }
             _ => {}
@@ -99,6 +111,52 @@ impl<'a> Body<'a> {
         let name = self.name(&marker, &placement);
         let inner = std::mem::replace(expression, Expr::Verbatim(proc_macro2::TokenStream::new()));
         *expression = step::write(self.runtime, self.context, &marker, &placement, &name, inner);
+    }
+
+    /// Turns a call of one of our macros into its branches. `None` if it is not one.
+    fn branches(&mut self, call: &syn::Macro) -> Option<Expr> {
+        let kind = branches::Kind::of(self.runtime, &call.path)?;
+        let refused = Some(Expr::Verbatim(proc_macro2::TokenStream::new()));
+        if self.around.iter().any(|around| *around != Around::Loop) {
+            let message = format!(
+                "`{}` in a closure or an `async` block has no place in the order of the body: write it in the body itself, \
+                 or directly in a branch of another",
+                kind.written()
+            );
+            self.refuse(&call.path, &message);
+            return refused;
+        }
+        let Some(expressions) = branches::read(kind, call, self.diagnostics) else {
+            self.whole = false;
+            return refused;
+        };
+        let mut written = Vec::new();
+        for mut expression in expressions {
+            let callee = branches::callee(&expression);
+            let steps_before = self.names.len();
+            self.branch(&mut expression);
+            let label = self.names.get(steps_before).cloned().or(callee);
+            let label = branches::unique(label, &mut self.labels);
+            written.push(Branch { label, expression });
+        }
+        let tokens = branches::write(self.runtime, self.context, kind, &call.path, &written);
+        let block = Block {
+            brace_token: syn::token::Brace(Extent::of(&call.path).last()),
+            stmts: vec![Stmt::Expr(Expr::Verbatim(tokens), None)],
+        };
+        Some(Expr::Block(syn::ExprBlock { attrs: Vec::new(), label: None, block }))
+    }
+
+    fn branch(&mut self, expression: &mut Expr) {
+        match expression {
+            Expr::Group(group) => self.branch(&mut group.expr),
+            // Its contents are a part of the body.
+            Expr::Async(block) => {
+                self.visit_attributes_mut(&mut block.attrs);
+                self.visit_block_mut(&mut block.block);
+            }
+            _ => self.visit_expr_mut(expression),
+        }
     }
 
     fn check_key(&mut self, marker: &Marker) {
@@ -171,6 +229,12 @@ impl VisitMut for Body<'_> {
                 );
             }
         }
+        if let Stmt::Macro(call) = statement
+            && branches::Kind::of(self.runtime, &call.mac.path).is_some()
+        {
+            let inner = syn::ExprMacro { attrs: std::mem::take(&mut call.attrs), mac: call.mac.clone() };
+            *statement = Stmt::Expr(Expr::Macro(inner), call.semi_token);
+        }
         visit_mut::visit_stmt_mut(self, statement);
     }
 
@@ -180,6 +244,16 @@ impl VisitMut for Body<'_> {
             return self.step(markers, expression);
         }
         match expression {
+            Expr::Macro(call) => match self.branches(&call.mac) {
+                Some(branches) => {
+                    let attributes = attribute::take(expression);
+                    *expression = branches;
+                    if let Some(place) = attribute::of(expression) {
+                        *place = attributes;
+                    }
+                }
+                None => visit_mut::visit_expr_mut(self, expression),
+            },
             Expr::Verbatim(tokens) => {
                 if opaque::refuse_tokens("syntax that it does not know", tokens.clone(), self.diagnostics) {
                     self.whole = false;
@@ -202,6 +276,12 @@ impl VisitMut for Body<'_> {
     }
 
     fn visit_expr_await_mut(&mut self, inner: &mut ExprAwait) {
+        if let Expr::Macro(call) = placement::without_question(&inner.base)
+            && let Some(kind) = branches::Kind::of(self.runtime, &call.mac.path)
+        {
+            let message = format!("`{}` awaits by itself: remove `.await`", kind.written());
+            self.refuse(inner.await_token, &message);
+        }
         visit_mut::visit_expr_await_mut(self, inner);
         // Shown over the user's expression, so that "this is not durable" is said there.
         let base = inner.base.to_token_stream();
@@ -267,8 +347,9 @@ impl Visit<'_> for ForbidMarkers<'_> {
     }
 
     fn visit_item(&mut self, item: &Item) {
-        // A tool inside of a tool is expanded by itself.
-        if !matches!(item, Item::Fn(function) if function.attrs.iter().any(crate::tool::is_tool)) {
+        // A tool or a durable function inside of a body is expanded by itself.
+        let is_expanded = |attribute| crate::tool::is_tool(attribute) || crate::helper::is_durable(attribute);
+        if !matches!(item, Item::Fn(function) if function.attrs.iter().any(is_expanded)) {
             visit::visit_item(self, item);
         }
     }

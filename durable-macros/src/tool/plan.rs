@@ -118,6 +118,9 @@ fn misplaced_attributes(item: &mut ItemFn, diagnostics: &mut Diagnostics) {
             "a step is an awaited expression, not a tool: write `#[once(..)]` in the body, or remove it",
         );
     }
+    for helper in item.attrs.extract_if(.., |attribute| crate::helper::is_durable(attribute)) {
+        diagnostics.on(helper.path(), "a tool is durable, and called by clients only: remove `#[durable]`");
+    }
     for again in item.attrs.extract_if(.., |attribute| super::is_tool(attribute)) {
         diagnostics.on(again.path(), "the function is a tool already: write all options in one `#[durable_tool(..)]`");
     }

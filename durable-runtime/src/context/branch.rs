@@ -15,17 +15,14 @@ use crate::journal::record::Record;
 use crate::operation::Operation;
 use crate::table::overlay::Overlay;
 
-/// A branch, and what it gave.
-struct Branch<'a, T> {
+/// A branch that has begun, and what it gave.
+pub struct Branch<'a, T> {
+    cx: &'a DurableContext,
     operation: Operation<'a, T>,
     output: Option<T>,
 }
 
-impl<'a, T> Branch<'a, T> {
-    fn new(operation: Operation<'a, T>) -> Self {
-        Self { operation, output: None }
-    }
-
+impl<T> Branch<'_, T> {
     /// Whether the branch has ended.
     fn poll(&mut self, task: &mut Context<'_>) -> bool {
         if self.output.is_none()
@@ -40,12 +37,13 @@ impl<'a, T> Branch<'a, T> {
 /// Which branch ended a wait: as recorded, or to be recorded.
 struct Ender<'a> {
     cx: &'a DurableContext,
+    branches: Vec<&'a DurableContext>,
     operation: Option<Identity>,
     recorded: Option<u32>,
 }
 
 impl<'a> Ender<'a> {
-    fn new(cx: &'a DurableContext, macro_name: &str, label: &str) -> Self {
+    fn new(cx: &'a DurableContext, macro_name: &str, label: &str, branches: Vec<&'a DurableContext>) -> Self {
         let operation = cx.invocation.claim_unrecorded(cx.identity(macro_name, Some(label.to_owned())));
         let recorded = operation.as_ref().and_then(|operation| {
             let recorded = cx.invocation.history().operation(operation)?;
@@ -56,7 +54,7 @@ impl<'a> Ender<'a> {
                 })
                 .ok()
         });
-        Self { cx, operation, recorded }
+        Self { cx, branches, operation, recorded }
     }
 
     /// Whether this branch is polled at all.
@@ -64,7 +62,11 @@ impl<'a> Ender<'a> {
         self.operation.is_some() && self.recorded.is_none_or(|recorded| recorded == branch)
     }
 
-    fn record(&mut self, branch: u32) {
+    /// This branch has ended the wait.
+    fn end(&mut self, branch: u32) {
+        for (_, other) in (0..).zip(&self.branches).filter(|(number, _)| *number != branch) {
+            self.cx.invocation.pass_over(other.scope.clone());
+        }
         if self.recorded.is_none()
             && let Some(operation) = self.operation.take()
         {
@@ -84,6 +86,11 @@ pub trait Join<'a> {
 }
 
 /// Branches that are all awaited, up to the first error.
+#[diagnostic::on_unimplemented(
+    message = "`try_join!` ends at the first error, so each of its branches yields a `Result`, all with the same error",
+    label = "a branch yields no `Result`, or another error than the others",
+    note = "use `join!` where every branch is awaited to its end, or `.map_err(..)` in a branch"
+)]
 pub trait TryJoin<'a> {
     /// The values of all of them, or the first error.
     type Outputs;
@@ -103,12 +110,11 @@ pub trait Race<'a> {
 
 macro_rules! branches {
     ($($value:ident $branch:ident $number:literal)+) => {
-        impl<'a, $($value: Send + 'a),+> Join<'a> for ($(Operation<'a, $value>,)+) {
+        impl<'a, $($value: Send + 'a),+> Join<'a> for ($(Branch<'a, $value>,)+) {
             type Outputs = ($($value,)+);
 
             fn join(self) -> Operation<'a, Self::Outputs> {
-                let ($($branch,)+) = self;
-                $(let mut $branch = Branch::new($branch);)+
+                let ($(mut $branch,)+) = self;
                 Operation::new(poll_fn(move |task| {
                     // Every branch is polled, whether another one has ended or not.
                     let ended = [$($branch.poll(task)),+].iter().all(|ended| *ended);
@@ -123,13 +129,13 @@ macro_rules! branches {
             }
         }
 
-        impl<'a, Error: Send + 'a, $($value: Send + 'a),+> TryJoin<'a> for ($(Operation<'a, Result<$value, Error>>,)+) {
+        #[diagnostic::do_not_recommend]
+        impl<'a, Error: Send + 'a, $($value: Send + 'a),+> TryJoin<'a> for ($(Branch<'a, Result<$value, Error>>,)+) {
             type Outputs = Result<($($value,)+), Error>;
 
             fn try_join(self, cx: &'a DurableContext, label: &'static str) -> Operation<'a, Self::Outputs> {
-                let ($($branch,)+) = self;
-                $(let mut $branch = Branch::new($branch);)+
-                let mut ender = Ender::new(cx, "try_join", label);
+                let ($(mut $branch,)+) = self;
+                let mut ender = Ender::new(cx, "try_join", label, vec![$($branch.cx),+]);
                 Operation::new(poll_fn(move |task| {
                     let mut all = true;
                     $(
@@ -138,7 +144,7 @@ macro_rules! branches {
                             if matches!($branch.output, Some(Err(_)))
                                 && let Some(Err(error)) = $branch.output.take()
                             {
-                                ender.record($number);
+                                ender.end($number);
                                 return Poll::Ready(Err(error));
                             }
                         } else {
@@ -167,17 +173,17 @@ branches!(A a 0 B b 1 C c 2 D d 3 E e 4 F f 5);
 branches!(A a 0 B b 1 C c 2 D d 3 E e 4 F f 5 G g 6);
 branches!(A a 0 B b 1 C c 2 D d 3 E e 4 F f 5 G g 6 H h 7);
 
-impl<'a, T: Send + 'a, const N: usize> Race<'a> for [Operation<'a, T>; N] {
+impl<'a, T: Send + 'a, const N: usize> Race<'a> for [Branch<'a, T>; N] {
     type Output = T;
 
     fn race(mut self, cx: &'a DurableContext, label: &'static str) -> Operation<'a, T> {
-        let mut ender = Ender::new(cx, "race", label);
+        let mut ender = Ender::new(cx, "race", label, self.iter().map(|branch| branch.cx).collect());
         Operation::new(poll_fn(move |task| {
             for (number, branch) in (0..).zip(&mut self) {
                 if ender.admits(number)
-                    && let Poll::Ready(output) = Pin::new(branch).poll(task)
+                    && let Poll::Ready(output) = Pin::new(&mut branch.operation).poll(task)
                 {
-                    ender.record(number);
+                    ender.end(number);
                     return Poll::Ready(output);
                 }
             }
@@ -186,21 +192,26 @@ impl<'a, T: Send + 'a, const N: usize> Race<'a> for [Operation<'a, T>; N] {
     }
 }
 
-/// The context of a branch.
+/// The context of a branch. Each time that the body comes to it, it is another scope: a branch that lost, and so is not run
+/// again in a replay, must not be the reason that what happens in the next round is taken for something else.
 pub fn branch(cx: &DurableContext, label: &'static str) -> DurableContext {
-    cx.within(label)
+    // No function has a name that begins like this.
+    scope(cx, format!("|{label}"), None)
 }
 
-/// The context of a helper function's call: of several calls in one scope each after the first is numbered, unless they
+/// Begins a branch.
+pub fn start<'a, T>(cx: &'a DurableContext, branch: impl Future<Output = T> + Send + 'a) -> Branch<'a, T> {
+    Branch { cx, operation: Operation::new(branch), output: None }
+}
+
+/// The context of a durable function's call: of several calls in one scope each after the first is numbered, unless they
 /// have keys.
-pub fn enter(cx: &DurableContext, function: &'static str, key: Option<&dyn std::fmt::Display>) -> DurableContext {
-    let key = key.map(ToString::to_string);
-    match cx.invocation.claim_unrecorded(cx.identity(function, key)) {
-        Some(identity) => cx.within(&match identity.key {
-            Some(key) => format!("{}[{key}]", identity.name),
-            None => identity.name,
-        }),
-        // The invocation is parked, and the body goes no further than this poll.
-        None => cx.within(function),
-    }
+pub fn enter(cx: &DurableContext, function: &'static str, key: Option<String>) -> DurableContext {
+    scope(cx, function.to_owned(), key)
+}
+
+fn scope(cx: &DurableContext, name: String, key: Option<String>) -> DurableContext {
+    let part = cx.identity(name, key);
+    // Without an identity the invocation is parked, and the body goes no further than this poll.
+    cx.within(&cx.invocation.claim_unrecorded(part.clone()).unwrap_or(part))
 }

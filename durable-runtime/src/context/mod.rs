@@ -17,7 +17,7 @@ use crate::table::operation::{self, ReadRequest, WriteRequest};
 use crate::table::overlay::Overlay;
 use crate::table::{ReadTables, WriteTables};
 
-pub use self::branch::{Join, Race, TryJoin, branch, enter};
+pub use self::branch::{Join, Race, TryJoin, branch, enter, start};
 
 /// The context of a tool's body.
 ///
@@ -48,9 +48,8 @@ impl DurableContext {
     }
 
     /// The context of a part of the body that has a scope of its own.
-    fn within(&self, label: &str) -> Self {
-        let scope = if self.scope.is_empty() { label.to_owned() } else { format!("{}/{label}", self.scope) };
-        Self { invocation: Arc::clone(&self.invocation), scope }
+    fn within(&self, part: &Identity) -> Self {
+        Self { invocation: Arc::clone(&self.invocation), scope: part.as_scope() }
     }
 
     /// Gives an operation its identity. Does not end when the invocation cannot go on.

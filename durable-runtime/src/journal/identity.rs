@@ -16,6 +16,38 @@ pub(crate) struct Identity {
     pub(crate) key: Option<String>,
 }
 
+impl Identity {
+    /// The scope of what happens inside of this. Names and keys are the author's and the client's, so what separates them
+    /// is marked where it is a part of one: two identities do not have the same scope.
+    pub(crate) fn as_scope(&self) -> String {
+        let mut scope = self.scope.clone();
+        if !scope.is_empty() {
+            scope.push('/');
+        }
+        push_marked(&mut scope, &self.name);
+        if let Some(key) = &self.key {
+            scope.push('[');
+            push_marked(&mut scope, key);
+            scope.push(']');
+        }
+        scope
+    }
+
+    /// Whether this lies in a scope, or in a scope inside of it.
+    pub(crate) fn is_within(&self, scope: &str) -> bool {
+        self.scope.strip_prefix(scope).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+fn push_marked(scope: &mut String, text: &str) {
+    for letter in text.chars() {
+        if matches!(letter, '\\' | '/' | '[' | ']') {
+            scope.push('\\');
+        }
+        scope.push(letter);
+    }
+}
+
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.scope.is_empty() {
@@ -42,5 +74,17 @@ mod tests {
         };
         assert_eq!(identity("", None).to_string(), "charge");
         assert_eq!(identity("left", Some("7")).to_string(), "left/charge[7]");
+    }
+
+    #[test]
+    fn a_key_does_not_lead_into_the_scope_of_another() {
+        let identity =
+            |scope: &str, key: &str| Identity { scope: scope.into(), name: "pay".into(), key: Some(key.into()) };
+        assert_eq!(identity("", "7").as_scope(), "pay[7]");
+        let inner = identity(&identity("", "1").as_scope(), "2");
+        assert_eq!(inner.as_scope(), "pay[1]/pay[2]");
+        assert_ne!(identity("", "1]/pay[2").as_scope(), inner.as_scope());
+        assert!(inner.is_within("pay[1]"));
+        assert!(!inner.is_within("pay"));
     }
 }

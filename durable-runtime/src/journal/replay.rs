@@ -131,9 +131,14 @@ impl History {
         }
     }
 
-    /// All steps and operations that were begun.
-    pub(crate) fn identities(&self) -> impl Iterator<Item = &Identity> {
-        self.steps.keys().chain(self.operations.keys())
+    /// All steps that were begun.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = &Identity> {
+        self.steps.keys()
+    }
+
+    /// All operations that were made.
+    pub(crate) fn operations(&self) -> impl Iterator<Item = &Identity> {
+        self.operations.keys()
     }
 
     /// What an operation of the body gave, if it was made.

@@ -96,3 +96,8 @@ pub trait StepKey: Display {}
 
 #[diagnostic::do_not_recommend]
 impl<K: Display + ?Sized> StepKey for K {}
+
+/// The key of a durable function's call, as it is recorded.
+pub fn key<K: StepKey + ?Sized>(key: &K) -> Option<String> {
+    Some(key.to_string())
+}

@@ -11,5 +11,5 @@ mod retry;
 pub use at_least::{AtLeast, at_least};
 pub use at_most::{AtMost, at_most, never};
 pub use attempt::{AttemptEnd, Next, StepContext, attempt};
-pub use bound::{InDoubtError, StepError, StepKey, StepResult, StepValue, TimedOutError};
+pub use bound::{InDoubtError, StepError, StepKey, StepResult, StepValue, TimedOutError, key};
 pub use outcome::{Never, infallible};

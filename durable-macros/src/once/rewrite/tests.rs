@@ -250,3 +250,91 @@ fn the_mistakes_of_a_body_come_in_source_order() {
         false,
     );
 }
+
+#[test]
+fn branches_have_scopes_of_their_own_and_are_awaited_together() {
+    let rewritten = accepted(&quote! {
+        let (a, b) = try_join!(pay(cx, &format!("{a}")), async move { send(cx).await })?;
+    });
+    let expected = quote! {{
+        let (a, b) = {
+            try_join! { @the_macro_of_durable_runtime }
+            let body = cx;
+            let branch_0 = ::durable_runtime::__private::branch(cx, "pay");
+            let branch_1 = ::durable_runtime::__private::branch(cx, "send");
+            match &branch_0 {
+                cx => match ::durable_runtime::__private::start(
+                    cx, ::durable_runtime::__private::durable(pay(cx, &format!("{a}")))
+                ) {
+                    started_0 => match &branch_1 {
+                        cx => match ::durable_runtime::__private::start(
+                            cx, async move { ::durable_runtime::__private::durable(send(cx)).await }
+                        ) {
+                            started_1 => ::durable_runtime::__private::TryJoin::try_join(
+                                (started_0, started_1,), body, "pay|send"
+                            ).await
+                        }
+                    }
+                }
+            }
+        }?;
+    }};
+    assert_eq!(rewritten, expected.to_string());
+}
+
+#[test]
+fn the_macro_decides_how_branches_end() {
+    let join = accepted(&quote!(join!(a(cx), b(cx));));
+    assert!(join.contains(&quote!(::Join::join((started_0, started_1,)).await).to_string()), "{join}");
+    assert!(!join.contains("body"), "{join}");
+    let race = accepted(&quote!(durable_runtime::race! { a(cx), b(cx) }));
+    assert!(race.contains(&quote!(::Race::race([started_0, started_1], body, "a|b").await).to_string()), "{race}");
+    assert!(race.contains(&quote!(durable_runtime::race! { @the_macro_of_durable_runtime }).to_string()), "{race}");
+}
+
+#[test]
+fn a_branch_is_labelled_after_its_first_step_or_call() {
+    let rewritten = accepted(&quote! {
+        join!(
+            async { first(cx).await; #[once(at_least, name = "pay it")] pay().await },
+            async { second(cx, third(cx).await).await },
+            shop.stock(cx),
+            shop.stock(cx),
+            async { 1 },
+        )
+    });
+    for label in ["pay it", "third", "stock", "stock2", "branch"] {
+        assert!(rewritten.contains(&quote!(::branch(cx, #label)).to_string()), "{label}: {rewritten}");
+    }
+}
+
+#[test]
+fn what_is_no_branch_is_refused() {
+    refused(&quote!(join!();), &["`join!` takes 1 to 8 branches: write one"], false);
+    refused(&quote!(race!(a, b, c, d, e, f, g, h, i);), &["`race!` takes 1 to 8 branches: put some"], false);
+    refused(&quote!(join!(pay(cx).await?);), &["`join!` awaits its branches"], false);
+    refused(&quote!(race!(a = pay(cx) => a);), &["`race!` takes branches between commas"], false);
+    refused(&quote!(join!(pay(cx)).await;), &["`join!` awaits by itself"], false);
+    refused(&quote!(join!(#[once(at_least)] pay(cx));), &["a branch with a step is an `async` block"], false);
+    refused(&quote!(tokio::join!(pay(cx), pay(cx));), &["`join!` awaits where the framework cannot see it"], false);
+}
+
+#[test]
+fn branches_stand_in_the_body_itself() {
+    let message = "`join!` in a closure or an `async` block has no place";
+    refused(&quote!(let later = async { join!(pay(cx)) };), &[message], false);
+    refused(&quote!(let each = || join!(pay(cx));), &[message], false);
+    let step = quote!(
+        #[once(at_least)]
+        pay().await
+    );
+    refused(&quote!(join!(async { let later = async { #step }; });), &["a step in an `async` block"], false);
+    refused(&quote!(join!(async { #step }, async { #step });), &["another step of this tool is named `pay`"], true);
+    refused(
+        &quote!(loop {
+            join!(async { #step });
+        }),
+        &["a step in a loop needs a key"],
+        true,
+    );
+}

@@ -2,14 +2,16 @@
 
 use std::collections::HashSet;
 
-use super::Invocation;
+use super::{Invocation, State};
 use crate::journal::identity::Identity;
 
 impl Invocation {
     /// Takes an identity for a step. A second step of the same identity would be given the first one's outcome, so the
     /// invocation is parked instead; `false` then.
     pub(crate) fn claim_step(&self, identity: &Identity) -> bool {
-        if self.is_misused(&format!("the step `{identity}`")) || !self.state.lock().claimed.insert(identity.clone()) {
+        if self.is_misused(&format!("the step `{identity}`"))
+            || !self.state.lock().steps_claimed.insert(identity.clone())
+        {
             self.park(
                 "duplicate_step",
                 format!(
@@ -25,7 +27,7 @@ impl Invocation {
     /// Gives an operation of the body its identity: of several with one name and key, each after the first is numbered.
     pub(crate) fn claim_operation(&self, identity: Identity) -> Option<Identity> {
         let identity = self.numbered(identity)?;
-        self.state.lock().claimed.insert(identity.clone());
+        self.state.lock().operations_claimed.insert(identity.clone());
         self.is_within_step_limit(&identity).then_some(identity)
     }
 
@@ -33,7 +35,7 @@ impl Invocation {
     pub(crate) fn claim_unrecorded(&self, identity: Identity) -> Option<Identity> {
         let identity = self.numbered(identity)?;
         if self.history.operation(&identity).is_some() {
-            self.state.lock().claimed.insert(identity.clone());
+            self.state.lock().operations_claimed.insert(identity.clone());
         }
         Some(identity)
     }
@@ -54,19 +56,31 @@ impl Invocation {
     /// Takes an identity that may be taken more than once.
     pub(crate) fn claim_again(&self, identity: Identity) {
         if !self.is_misused(&format!("the operation `{identity}`")) {
-            self.state.lock().claimed.insert(identity);
+            self.state.lock().operations_claimed.insert(identity);
         }
     }
 
     /// Whether this run has come to everything that the journal has: what follows, no earlier run has done.
     pub(crate) fn is_at_the_end_of_its_history(&self) -> bool {
         let state = self.state.lock();
-        self.history.identities().all(|identity| state.claimed.contains(identity))
+        let is_claimed =
+            |claimed: &HashSet<Identity>, identity| claimed.contains(identity) || state.passes_over(identity);
+        self.history.steps().all(|step| is_claimed(&state.steps_claimed, step))
+            && self.history.operations().all(|operation| is_claimed(&state.operations_claimed, operation))
+    }
+
+    /// The body goes on without what it began in this scope.
+    pub(crate) fn pass_over(&self, scope: String) {
+        self.state.lock().passed_over.push(scope);
     }
 
     fn is_within_step_limit(&self, identity: &Identity) -> bool {
         let limit = self.surroundings.limits.steps;
-        if self.state.lock().claimed.len() <= limit {
+        let claimed = {
+            let state = self.state.lock();
+            state.steps_claimed.len() + state.operations_claimed.len()
+        };
+        if claimed <= limit {
             return true;
         }
         self.park(
@@ -94,20 +108,24 @@ impl Invocation {
     /// What this run has come to that its history does not have, and the other way round.
     pub(in crate::engine) fn differences_from_history(&self) -> Vec<String> {
         let state = self.state.lock();
-        let recorded: HashSet<&Identity> = self.history().identities().collect();
-        // The losers of a race are not run again; nothing in their scopes is claimed then.
-        let scopes: HashSet<&str> = state.claimed.iter().map(|claimed| claimed.scope.as_str()).collect();
-        let mut differences: Vec<String> = state
-            .claimed
-            .iter()
-            .filter(|claimed| !recorded.contains(claimed))
-            .map(|claimed| format!("it comes to `{claimed}`, which it did not come to"))
-            .collect();
-        let missed = recorded.into_iter().filter(|recorded| {
-            !state.claimed.contains(recorded) && (recorded.scope.is_empty() || scopes.contains(recorded.scope.as_str()))
-        });
-        differences.extend(missed.map(|missed| format!("it does not come to `{missed}`, which it came to")));
+        let mut differences = Vec::new();
+        let mut compare = |claimed: &HashSet<Identity>, recorded: HashSet<&Identity>| {
+            let come_to = claimed.iter().filter(|claimed| !recorded.contains(claimed));
+            differences.extend(come_to.map(|identity| format!("it comes to `{identity}`, which it did not come to")));
+            let missed =
+                recorded.iter().filter(|recorded| !claimed.contains(**recorded) && !state.passes_over(recorded));
+            differences.extend(missed.map(|identity| format!("it does not come to `{identity}`, which it came to")));
+        };
+        compare(&state.steps_claimed, self.history.steps().collect());
+        compare(&state.operations_claimed, self.history.operations().collect());
         differences.sort_unstable();
         differences
+    }
+}
+
+impl State {
+    /// Whether this lies in the scope of a branch that lost: it is not come to again.
+    fn passes_over(&self, identity: &Identity) -> bool {
+        self.passed_over.iter().any(|scope| identity.is_within(scope))
     }
 }

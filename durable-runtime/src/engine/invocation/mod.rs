@@ -52,7 +52,10 @@ struct State {
     next_row: u32,
     owned_row: OwnedRow,
     /// What this run of the body has come to.
-    claimed: HashSet<Identity>,
+    steps_claimed: HashSet<Identity>,
+    operations_claimed: HashSet<Identity>,
+    /// Scopes of branches that lost: nothing in them is come to again.
+    passed_over: Vec<String>,
     occurrences: HashMap<Identity, u32>,
     halt: Option<Halt>,
     /// An attempt is being polled just now.
@@ -128,7 +131,9 @@ impl Invocation {
                 durable: 0,
                 next_row,
                 owned_row,
-                claimed: HashSet::new(),
+                steps_claimed: HashSet::new(),
+                operations_claimed: HashSet::new(),
+                passed_over: Vec::new(),
                 occurrences: HashMap::new(),
                 halt: None,
                 in_attempt: false,
