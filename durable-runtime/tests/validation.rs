@@ -31,6 +31,32 @@ async fn sound(cx: &DurableContext, run: String) -> Result<Vec<String>, ToolErro
     Ok(vec![note, cx.now().as_millis().to_string(), cx.random().to_string(), cx.uuid7().to_string()])
 }
 
+#[durable]
+async fn helped(cx: &DurableContext, run: &str) -> Result<u32, ToolError> {
+    #[once(at_least)]
+    let one = work(cx, run).await?;
+    Ok(one)
+}
+
+/// Goes on in branches.
+#[durable_tool]
+async fn branched(cx: &DurableContext, run: String) -> Result<u32, ToolError> {
+    let (one, two) = try_join!(helped(cx, &run), async {
+        #[once(at_most, name = "two")]
+        let two = work(cx, &run).await?;
+        Ok(two)
+    })?;
+    let first = race!(
+        async {
+            cx.sleep(Duration::from_secs(1)).await;
+            NOTES.insert(cx, [("late", String::new())]).await?;
+            Ok::<_, ToolError>(10)
+        },
+        helped(cx, &run)
+    )?;
+    Ok(one + two + first)
+}
+
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
 /// Depends on what is not recorded.
@@ -52,6 +78,14 @@ async fn a_call_that_depends_on_what_is_recorded_has_no_differences() {
     server.call("sound", json!({ "run": "sound" })).await.expect("an answer").result.expect("a value");
     assert_eq!(server.validate().await.expect("a readable store"), []);
     assert_eq!(effects("sound").len(), 1);
+}
+
+#[tokio::test]
+async fn branches_that_lost_are_no_differences() {
+    let server = server_on(MemoryBackend::default()).tool(branched).open().await.expect("a server");
+    let answer = server.call("branched", json!({ "run": "branched" })).await.expect("an answer");
+    assert_eq!(server.validate().await.expect("a readable store"), []);
+    answer.result.expect("a value");
 }
 
 #[tokio::test]
