@@ -57,7 +57,7 @@ mod tool;
 pub mod __private;
 
 pub use clock::{Clock, SystemClock, Timestamp};
-pub use context::{DurableContext, ReadContext};
+pub use context::{DurableContext, ReadContext, TransactionOperation};
 pub use durable_macros::{allow_nondeterminism, durable, durable_tool, once};
 pub use engine::{Difference, Limits};
 pub use error::{AtMostOnceFailedBeforeCompleting, Error, ErrorKind, StepTimedOut, ToolError};
@@ -67,7 +67,7 @@ pub use mcp::{Listening, Server, ServerBuilder};
 pub use operation::{DurableFuture, Operation};
 pub use state::State;
 pub use step::StepContext;
-pub use table::{Encoding, Json, KeyRange, Raw, ReadTables, SortedMap, TableOperation, WriteTables};
+pub use table::{Encoding, Json, KeyRange, Raw, ReadTables, SortedMap, TableOperation, Transaction, WriteTables};
 pub use tool::{ArgumentError, Body, Tool, ToolDefinition, ToolReturn};
 
 /// The examples of the documentation, as tests.

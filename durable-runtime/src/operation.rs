@@ -5,6 +5,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use crate::context::TransactionOperation;
+
 /// A durable operation: what it gives is recorded, and a replay gives it again.
 ///
 /// Tables, timers, joined branches and functions under `#[durable]` give it.
@@ -45,6 +47,8 @@ mod sealed {
 
 impl<T> sealed::Sealed for Operation<'_, T> {}
 impl<T> DurableFuture for Operation<'_, T> {}
+impl<T, E> sealed::Sealed for TransactionOperation<'_, T, E> where Self: Future {}
+impl<T, E> DurableFuture for TransactionOperation<'_, T, E> where Self: Future {}
 
 /// Lets only durable futures through.
 pub fn durable<F: DurableFuture>(future: F) -> F {

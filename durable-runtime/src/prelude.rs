@@ -9,5 +9,5 @@ pub use crate::error::{AtMostOnceFailedBeforeCompleting, Error, StepTimedOut, To
 pub use crate::mcp::Server;
 pub use crate::state::State;
 pub use crate::step::StepContext;
-pub use crate::table::SortedMap;
+pub use crate::table::{SortedMap, Transaction};
 pub use crate::{allow_nondeterminism, durable, durable_tool, join, once, race, tools, try_join};

@@ -1,6 +1,7 @@
 //! The contexts of tools: all that a tool's body can do.
 
 mod branch;
+mod transaction;
 mod value;
 
 use std::fmt;
@@ -18,6 +19,7 @@ use crate::table::overlay::Overlay;
 use crate::table::{ReadTables, WriteTables};
 
 pub use self::branch::{Join, Race, TryJoin, branch, enter, start};
+pub use self::transaction::TransactionOperation;
 
 /// The context of a tool's body.
 ///

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use admission::{Call, Refusal};
-pub(crate) use invocation::{Invocation, Surroundings};
+pub(crate) use invocation::{Invocation, Surroundings, TransactionEnd};
 pub use limit::Limits;
 pub use validation::Difference;
 

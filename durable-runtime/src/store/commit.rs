@@ -21,7 +21,8 @@ pub trait SyncBackend: Send + Sync + 'static {
     fn scan(&self, scan: &Scan) -> Result<Vec<Row>, StoreError>;
 
     /// Commits the batches in one transaction, with one sync. The guards of a batch see the batches before it; a batch
-    /// with a guard that fails is left out, and its answer is the guard's index.
+    /// with a guard that fails is left out, and its answer is the guard's index. A batch's [`Transaction`](super::Transaction)
+    /// runs after its writes, and sees them.
     fn commit_group(&self, group: &[&Batch]) -> Result<Vec<Result<(), usize>>, StoreError>;
 
     /// Lets go of what the backend holds.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use super::{Batch, Keyspace, Row, Scan, StoreError, SyncBackend};
+use super::{Batch, Keyspace, Row, Scan, StoreError, SyncBackend, View, Write};
 
 type Rows = BTreeMap<(Keyspace, Vec<u8>), Vec<u8>>;
 
@@ -36,41 +36,61 @@ fn above(keyspace: Keyspace) -> Bound<(Keyspace, Vec<u8>)> {
         .map_or(Bound::Unbounded, |next| Bound::Excluded((next, Vec::new())))
 }
 
+fn found(rows: &Rows, scan: &Scan) -> Vec<Row> {
+    let lower = within(scan.keyspace, &scan.lower, Bound::Included((scan.keyspace, Vec::new())));
+    let upper = within(scan.keyspace, &scan.upper, above(scan.keyspace));
+    let found = rows.range((lower, upper)).map(|((_, key), value)| (key.clone(), value.clone()));
+    if scan.descending { found.rev().take(scan.limit).collect() } else { found.take(scan.limit).collect() }
+}
+
+fn apply(rows: &mut Rows, writes: &[Write]) {
+    for write in writes {
+        let key = (write.keyspace, write.key.clone());
+        match &write.value {
+            Some(value) => rows.insert(key, value.clone()),
+            None => rows.remove(&key),
+        };
+    }
+}
+
+impl View for Rows {
+    fn get(&mut self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(BTreeMap::get(self, &(keyspace, key.to_vec())).cloned())
+    }
+
+    fn scan(&mut self, scan: &Scan) -> Result<Vec<Row>, StoreError> {
+        Ok(found(self, scan))
+    }
+}
+
 impl SyncBackend for MemoryBackend {
     fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.rows.read().get(&(keyspace, key.to_vec())).cloned())
     }
 
     fn scan(&self, scan: &Scan) -> Result<Vec<Row>, StoreError> {
-        let lower = within(scan.keyspace, &scan.lower, Bound::Included((scan.keyspace, Vec::new())));
-        let upper = within(scan.keyspace, &scan.upper, above(scan.keyspace));
-        let rows = self.rows.read();
-        let found = rows.range((lower, upper)).map(|((_, key), value)| (key.clone(), value.clone()));
-        Ok(if scan.descending { found.rev().take(scan.limit).collect() } else { found.take(scan.limit).collect() })
+        Ok(found(&self.rows.read(), scan))
     }
 
     fn commit_group(&self, group: &[&Batch]) -> Result<Vec<Result<(), usize>>, StoreError> {
         let mut rows = self.rows.write();
-        Ok(group
+        group
             .iter()
             .map(|batch| {
-                let failed = batch
-                    .guards
-                    .iter()
-                    .position(|guard| rows.get(&(guard.keyspace, guard.key.clone())) != guard.expected.as_ref());
+                let failed = batch.guards.iter().position(|guard| {
+                    BTreeMap::get(&*rows, &(guard.keyspace, guard.key.clone())) != guard.expected.as_ref()
+                });
                 if let Some(index) = failed {
-                    return Err(index);
+                    return Ok(Err(index));
                 }
-                for write in &batch.writes {
-                    let key = (write.keyspace, write.key.clone());
-                    match &write.value {
-                        Some(value) => rows.insert(key, value.clone()),
-                        None => rows.remove(&key),
-                    };
+                apply(&mut rows, &batch.writes);
+                if let Some(transaction) = &batch.transaction {
+                    let writes = transaction.run(&mut *rows)?;
+                    apply(&mut rows, &writes);
                 }
-                Ok(())
+                Ok(Ok(()))
             })
-            .collect())
+            .collect()
     }
 
     fn close(&self) {}

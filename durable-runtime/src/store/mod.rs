@@ -6,6 +6,7 @@
 mod commit;
 mod memory;
 pub(crate) mod redb;
+mod transaction;
 
 use std::fmt;
 use std::future::Future;
@@ -14,6 +15,7 @@ use std::pin::Pin;
 
 pub use commit::{CommitCounts, GroupCommit, SyncBackend};
 pub use memory::MemoryBackend;
+pub use transaction::{Transact, Transaction, View};
 
 use crate::error::{Error, ErrorKind};
 
@@ -76,6 +78,8 @@ pub struct Batch {
     pub guards: Vec<Guard>,
     /// What is done then, in this order.
     pub writes: Vec<Write>,
+    /// What is decided within the commit, after the writes.
+    pub transaction: Option<Transaction>,
 }
 
 impl Batch {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use crate::store::{Row, Scan, Store, StoreError};
+use crate::store::{Row, Scan, Store, StoreError, View};
 
 /// Rows put (`Some`) and deleted (`None`), by their keys in the keyspace of tables.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +19,11 @@ impl Overlay {
     /// Lays later writes over these.
     pub(crate) fn extend(&mut self, later: Self) {
         self.rows.extend(later.rows);
+    }
+
+    /// What is written under a key, if anything is.
+    pub(crate) fn get(&self, key: &[u8]) -> Option<&Option<Vec<u8>>> {
+        self.rows.get(key)
     }
 
     pub(crate) fn clear(&mut self) {
@@ -44,21 +49,36 @@ impl Overlay {
 /// The first rows of a scan, as they will be when the writes are committed.
 pub(crate) async fn scan(store: &dyn Store, over: Overlay, scan: Scan) -> Result<Vec<Row>, StoreError> {
     let (limit, descending) = (scan.limit, scan.descending);
-    // Each write hides at most one stored row, so this many are enough, read at one moment.
-    let stored = store.scan(Scan { limit: limit.saturating_add(over.rows.len()), ..scan }).await?;
+    let stored = store.scan(enough(&over, scan)).await?;
+    Ok(merged(stored, over, limit, descending))
+}
+
+/// The same within a commit.
+pub(crate) fn scan_within(view: &mut dyn View, over: Overlay, scan: Scan) -> Result<Vec<Row>, StoreError> {
+    let (limit, descending) = (scan.limit, scan.descending);
+    let stored = view.scan(&enough(&over, scan))?;
+    Ok(merged(stored, over, limit, descending))
+}
+
+/// Each write hides at most one stored row, so this many are enough, read at one moment.
+fn enough(over: &Overlay, scan: Scan) -> Scan {
+    Scan { limit: scan.limit.saturating_add(over.rows.len()), ..scan }
+}
+
+fn merged(stored: Vec<Row>, over: Overlay, limit: usize, descending: bool) -> Vec<Row> {
     if over.rows.is_empty() {
-        return Ok(stored);
+        return stored;
     }
     let mut rows: BTreeMap<Vec<u8>, Option<Vec<u8>>> =
         stored.into_iter().map(|(key, value)| (key, Some(value))).collect();
     rows.extend(over.rows);
     let present = rows.into_iter().filter_map(|(key, value)| value.map(|value| (key, value)));
-    Ok(if descending {
+    if descending {
         let present: Vec<Row> = present.collect();
         present.into_iter().rev().take(limit).collect()
     } else {
         present.take(limit).collect()
-    })
+    }
 }
 
 /// Whether no key can be within the bounds. A store need not cope with such a scan.

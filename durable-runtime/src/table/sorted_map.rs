@@ -271,7 +271,7 @@ impl<V: Send + Sync, E: Encoding<V>> SortedMap<V, E> {
     }
 
     /// The request of a scan; `None` when its bounds are equal, for then there is nothing to read.
-    fn scan_request(
+    pub(super) fn scan_request(
         &self,
         verb: &str,
         range: &impl KeyRange,
@@ -322,7 +322,11 @@ impl<V: Send + Sync, E: Encoding<V>> SortedMap<V, E> {
         }))
     }
 
-    fn write_request(&self, verb: &str, rows: Vec<(String, Option<Vec<u8>>)>) -> Result<WriteRequest, Error> {
+    pub(super) fn write_request(
+        &self,
+        verb: &str,
+        rows: Vec<(String, Option<Vec<u8>>)>,
+    ) -> Result<WriteRequest, Error> {
         for (key, _) in &rows {
             check_key(self.name, key)?;
         }
@@ -342,13 +346,13 @@ impl<V: Send + Sync, E: Encoding<V>> SortedMap<V, E> {
         prefix
     }
 
-    fn row_key(&self, key: &str) -> Vec<u8> {
+    pub(super) fn row_key(&self, key: &str) -> Vec<u8> {
         let mut row_key = self.prefix();
         row_key.extend_from_slice(key.as_bytes());
         row_key
     }
 
-    fn encode(&self, key: &str, value: &V) -> Result<Vec<u8>, Error> {
+    pub(super) fn encode(&self, key: &str, value: &V) -> Result<Vec<u8>, Error> {
         let bytes = E::encode(value).map_err(|error| {
             Error::new(
                 ErrorKind::FixProgram,
@@ -365,7 +369,7 @@ impl<V: Send + Sync, E: Encoding<V>> SortedMap<V, E> {
         Ok(bytes)
     }
 
-    fn decode(&self, (key, value): Row) -> Result<(String, V), Error> {
+    pub(super) fn decode(&self, (key, value): Row) -> Result<(String, V), Error> {
         let key = String::from_utf8_lossy(&key).into_owned();
         match E::decode(&value) {
             Ok(value) => Ok((key, value)),
@@ -386,7 +390,7 @@ impl<V: Send + Sync, E: Encoding<V>> SortedMap<V, E> {
     }
 }
 
-fn check_key(table: &str, key: &str) -> Result<(), Error> {
+pub(super) fn check_key(table: &str, key: &str) -> Result<(), Error> {
     if key.len() <= KEY_BYTES {
         return Ok(());
     }

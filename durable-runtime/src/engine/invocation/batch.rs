@@ -13,7 +13,7 @@ use crate::table::overlay::Overlay;
 
 /// What the invocation waits for before an effect: that this batch is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Ticket(u64);
+pub(crate) struct Ticket(pub(super) u64);
 
 /// What a run's last batch says of the invocation.
 pub(in crate::engine) enum BatchEnd {
@@ -37,7 +37,7 @@ impl Invocation {
     /// The ticket of all that the body has produced and seen up to now.
     fn ticket_of_everything(&self) -> Option<Ticket> {
         let state = self.state.lock();
-        if state.records.is_empty() {
+        if state.has_gathered_nothing() {
             state.gathering.checked_sub(1).map(Ticket)
         } else {
             Some(Ticket(state.gathering))
@@ -74,6 +74,7 @@ impl Invocation {
         let mut state = self.state.lock();
         state.records.retain(|record| matches!(record, Record::Admitted(_)));
         state.writes.clear();
+        state.transactions.clear();
         // This run has not done better than those before it.
         state.was_unclean = false;
     }
@@ -125,7 +126,7 @@ impl Invocation {
             return None;
         }
         let unfinished = self.next_unfinished(&state, end);
-        if end.is_none() && unfinished.is_none() && state.records.is_empty() {
+        if end.is_none() && unfinished.is_none() && state.has_gathered_nothing() {
             return None;
         }
         // Anything new in the journal resets the count too.
@@ -152,7 +153,12 @@ impl Invocation {
             state.owned_row = OwnedRow::Stored(row);
         }
         let records = std::mem::take(&mut state.records);
-        if !records.is_empty() {
+        let transactions = std::mem::take(&mut state.transactions);
+        if !transactions.is_empty() {
+            let journal_key = journal_key(self.id, state.next_row);
+            state.next_row += 1;
+            batch.transaction = Some(self.transaction(transactions, records, journal_key));
+        } else if !records.is_empty() {
             batch.put(Keyspace::Journal, journal_key(self.id, state.next_row), codec::encode(&records));
             state.next_row += 1;
         }
@@ -173,6 +179,12 @@ impl Invocation {
         let mut state = self.state.lock();
         state.durable = state.gathering;
         state.writes_in_flight.clear();
+    }
+}
+
+impl State {
+    pub(super) fn has_gathered_nothing(&self) -> bool {
+        self.records.is_empty() && self.transactions.is_empty()
     }
 }
 

@@ -3,6 +3,7 @@
 mod activity;
 mod batch;
 mod identity;
+mod transaction;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -11,6 +12,8 @@ use parking_lot::Mutex;
 
 use self::activity::Activity;
 pub(in crate::engine) use self::batch::{BatchEnd, journal_key};
+use self::transaction::Staged;
+pub(crate) use self::transaction::TransactionEnd;
 use super::limit::Limits;
 use crate::clock::{Clock, Timestamp};
 use crate::id::InvocationId;
@@ -43,6 +46,7 @@ struct State {
     /// Records and writes of the batch that is being gathered.
     records: Vec<Record>,
     writes: Overlay,
+    transactions: Vec<Staged>,
     /// Writes of the batch that is being committed.
     writes_in_flight: Overlay,
     /// The number of the batch that is being gathered, and of batches that are durable.
@@ -126,6 +130,7 @@ impl Invocation {
             state: Mutex::new(State {
                 records,
                 writes: Overlay::default(),
+                transactions: Vec::new(),
                 writes_in_flight: Overlay::default(),
                 gathering: 0,
                 durable: 0,
@@ -207,7 +212,7 @@ impl Invocation {
     /// Whether this run can be dropped without putting an attempt in doubt or losing what is recorded of one.
     pub(super) fn is_at_rest(&self) -> bool {
         let state = self.state.lock();
-        !state.activity.has_attempt() && state.records.is_empty()
+        !state.activity.has_attempt() && state.has_gathered_nothing()
     }
 
     /// Whether the call's admission is durable.

@@ -11,7 +11,7 @@ use ::redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableEr
 use parking_lot::RwLock;
 
 use self::owner::OwnerNote;
-use super::{Batch, GroupCommit, Keyspace, Row, Scan, StoreError, SyncBackend};
+use super::{Batch, GroupCommit, Keyspace, Row, Scan, StoreError, SyncBackend, View, Write};
 
 type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
@@ -77,6 +77,18 @@ fn borrowed(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
     }
 }
 
+fn rows(table: &impl ReadableTable<&'static [u8], &'static [u8]>, scan: &Scan) -> Result<Vec<Row>, ::redb::Error> {
+    let mut range = table.range::<&[u8]>((borrowed(&scan.lower), borrowed(&scan.upper)))?;
+    let mut rows = Vec::new();
+    while rows.len() < scan.limit {
+        let next = if scan.descending { range.next_back() } else { range.next() };
+        let Some(row) = next else { break };
+        let (key, value) = row?;
+        rows.push((key.value().to_vec(), value.value().to_vec()));
+    }
+    Ok(rows)
+}
+
 /// Gives up on the transaction and says which guard failed, or that redb did.
 enum Refusal {
     Guard(usize),
@@ -111,7 +123,20 @@ impl<'txn> OpenTables<'txn> {
                 return Err(Refusal::Guard(index));
             }
         }
-        for write in &batch.writes {
+        self.write(&batch.writes)?;
+        if let Some(transaction) = &batch.transaction {
+            let mut view = OpenView { tables: self, failure: None };
+            let decided = transaction.run(&mut view);
+            let failure = view.failure;
+            let writes =
+                decided.map_err(|error| failure.unwrap_or_else(|| ::redb::Error::Io(std::io::Error::other(error))))?;
+            self.write(&writes)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, writes: &[Write]) -> Result<(), ::redb::Error> {
+        for write in writes {
             let table = self.of(write.keyspace)?;
             match &write.value {
                 Some(value) => drop(table.insert(write.key.as_slice(), value.as_slice())?),
@@ -119,6 +144,36 @@ impl<'txn> OpenTables<'txn> {
             }
         }
         Ok(())
+    }
+}
+
+/// A write transaction as it is read by what runs in it.
+struct OpenView<'tables, 'txn> {
+    tables: &'tables mut OpenTables<'txn>,
+    failure: Option<::redb::Error>,
+}
+
+impl OpenView<'_, '_> {
+    fn noting<T>(&mut self, read: Result<T, ::redb::Error>) -> Result<T, StoreError> {
+        read.map_err(|error| {
+            let said = StoreError::unavailable(format!("the store cannot be read within a commit: {error}"));
+            self.failure.get_or_insert(error);
+            said
+        })
+    }
+}
+
+impl View for OpenView<'_, '_> {
+    fn get(&mut self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let read = self.tables.of(keyspace).map_err(::redb::Error::from);
+        let read = read.and_then(|table| Ok(table.get(key)?.map(|value| value.value().to_vec())));
+        self.noting(read)
+    }
+
+    fn scan(&mut self, scan: &Scan) -> Result<Vec<Row>, StoreError> {
+        let read = self.tables.of(scan.keyspace).map_err(::redb::Error::from);
+        let read = read.and_then(|table| rows(table, scan));
+        self.noting(read)
     }
 }
 
@@ -152,16 +207,7 @@ impl SyncBackend for RedbBackend {
     fn scan(&self, scan: &Scan) -> Result<Vec<Row>, StoreError> {
         let database = self.database()?;
         let read = || -> Result<Vec<Row>, ::redb::Error> {
-            let table = database.begin_read()?.open_table(table(scan.keyspace))?;
-            let mut range = table.range::<&[u8]>((borrowed(&scan.lower), borrowed(&scan.upper)))?;
-            let mut rows = Vec::new();
-            while rows.len() < scan.limit {
-                let next = if scan.descending { range.next_back() } else { range.next() };
-                let Some(row) = next else { break };
-                let (key, value) = row?;
-                rows.push((key.value().to_vec(), value.value().to_vec()));
-            }
-            Ok(rows)
+            rows(&database.begin_read()?.open_table(table(scan.keyspace))?, scan)
         };
         read().map_err(|error| self.failed("read", error))
     }
