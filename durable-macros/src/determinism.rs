@@ -5,8 +5,10 @@ mod place;
 
 use crate::diagnostics::Diagnostics;
 use crate::once::{Marker, attribute, is_marker};
-use proc_macro2::{Span, TokenStream};
+use crate::origin::Runtime;
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote};
+use syn::parse::Parser as _;
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
@@ -15,7 +17,7 @@ use syn::{
 };
 
 const IN_STEP: &str = "nothing is checked in a step: remove `#[allow_nondeterminism]`";
-const IN_ITEM: &str = "nothing is checked in an item inside of a tool: remove `#[allow_nondeterminism]`";
+const IN_ITEM: &str = "nothing is checked in an item inside of a body: remove `#[allow_nondeterminism]`";
 const IN_READER: &str = "a `read_only` tool is not replayed, so nothing is checked: remove `#[allow_nondeterminism]`";
 const AGAIN: &str = "this is allowed already: remove the inner `#[allow_nondeterminism]`";
 const NO_PLACE: &str =
@@ -51,10 +53,11 @@ const SHARED: &[&str] = &[
 pub(crate) fn check<'a>(
     body: &mut Block,
     parameters: impl IntoIterator<Item = (String, &'a Type)>,
+    runtime: &Runtime,
     diagnostics: &mut Diagnostics,
 ) -> bool {
     let unordered = parameters.into_iter().filter_map(|(name, ty)| Some((name, unordered(ty)?))).collect();
-    let mut check = Check { diagnostics, unordered, refused_macros: Vec::new(), whole: true };
+    let mut check = Check { runtime, diagnostics, unordered, refused_macros: Vec::new(), whole: true };
     check.visit_block_mut(body);
     check.whole
 }
@@ -69,7 +72,7 @@ pub(crate) fn misplaced(item: &TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     diagnostics.at(
         Span::call_site(),
-        "`#[allow_nondeterminism]` is only understood inside a function under `#[durable_tool]`: remove it",
+        "`#[allow_nondeterminism]` is only understood inside a function under `#[durable_tool]` or `#[durable]`: remove it",
     );
     let errors = diagnostics.into_compile_errors();
     quote!(#errors #item)
@@ -94,6 +97,7 @@ fn unordered(ty: &Type) -> Option<&'static str> {
 }
 
 struct Check<'a> {
+    runtime: &'a Runtime,
     diagnostics: &'a mut Diagnostics,
     /// The variables that hold a map or a set in no order, with its type.
     unordered: Vec<(String, &'static str)>,
@@ -321,11 +325,12 @@ impl VisitMut for Check<'_> {
     }
 
     fn visit_macro_mut(&mut self, call: &mut Macro) {
-        match foreign::examine(call) {
+        match foreign::examine(call, self.runtime) {
             foreign::Call::Known(arguments) => {
                 for mut argument in arguments {
                     self.visit_expr_mut(&mut argument);
                 }
+                call.tokens = without_permissions(call.tokens.clone());
             }
             foreign::Call::Unknown(name) if !self.refused_macros.contains(&name) => {
                 self.diagnostics.on(
@@ -353,6 +358,27 @@ impl VisitMut for Check<'_> {
         }
         self.needless(IN_ITEM).visit_item_mut(item);
     }
+}
+
+/// The tokens without the permissions in them, which are read.
+fn without_permissions(tokens: TokenStream) -> TokenStream {
+    let mut kept: Vec<TokenTree> = Vec::new();
+    for token in tokens {
+        let TokenTree::Group(group) = token else {
+            kept.push(token);
+            continue;
+        };
+        let is_attribute = matches!(kept.last(), Some(TokenTree::Punct(mark)) if mark.as_char() == '#');
+        let attribute = Attribute::parse_outer.parse2(quote!(# #group)).ok().filter(|_| is_attribute);
+        if attribute.is_some_and(|attributes| attributes.iter().any(is_allowing)) {
+            kept.pop();
+            continue;
+        }
+        let mut inner = Group::new(group.delimiter(), without_permissions(group.stream()));
+        inner.set_span(group.span());
+        kept.push(inner.into());
+    }
+    kept.into_iter().collect()
 }
 
 /// The names that a pattern binds.

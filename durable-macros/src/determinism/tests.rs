@@ -7,7 +7,7 @@ fn checked(parameters: &[(&str, &str)], body: &str) -> (String, Vec<String>, boo
         parameters.iter().map(|(name, ty)| ((*name).to_owned(), syn::parse_str(ty).expect("a type"))).collect();
     let mut diagnostics = Diagnostics::default();
     let parameters = types.iter().map(|(name, ty)| (name.clone(), ty));
-    let whole = check(&mut block, parameters, &mut diagnostics);
+    let whole = check(&mut block, parameters, &Runtime::new(None), &mut diagnostics);
     (block.to_token_stream().to_string(), diagnostics.messages(), whole)
 }
 
@@ -176,4 +176,23 @@ fn a_permission_where_nothing_is_checked_is_refused() {
         struct A;
     );
     assert!(misplaced(&item).to_string().contains("is only understood inside a function under"));
+}
+
+#[test]
+fn a_permission_in_the_arguments_of_a_macro_is_taken_away() {
+    let rest = accepted(
+        &[],
+        "let (a, b) = try_join!(
+             async { #[allow_nondeterminism] let at = Instant::now(); #[once(at_least)] pay(cx).await },
+             pay(cx, #[allow_nondeterminism] Instant::now()),
+         )?;
+         println!(\"{:?} {}\", #[allow_nondeterminism] Utc::now(), last = 1);",
+    );
+    assert!(!rest.contains("allow_nondeterminism"), "{rest}");
+    assert!(rest.contains("# [once (at_least)]"), "{rest}");
+    refused(
+        &[],
+        "join!(async { #[allow_nondeterminism] #[once(at_least)] pay(cx).await });",
+        &["nothing is checked in a step"],
+    );
 }

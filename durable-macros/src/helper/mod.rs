@@ -38,7 +38,7 @@ pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
     let runtime = Runtime::new(options.library);
     let context = reading.context.clone().unwrap_or_else(|| Ident::new("cx", Span::mixed_site()));
     let parameters = signature::named_types(&function.sig);
-    let deterministic = determinism::check(&mut function.block, parameters, &mut diagnostics);
+    let deterministic = determinism::check(&mut function.block, parameters, &runtime, &mut diagnostics);
     let body_is_whole = Body::new(&runtime, &context, &mut diagnostics).rewrite(&mut function.block) && deterministic;
     let name = options.name.map_or_else(|| function.sig.ident.unraw().to_string(), |name| name.value());
     let helper = Helper {

@@ -11,6 +11,7 @@ mod retry;
 mod rewrite;
 mod step;
 
+pub(crate) use branches::is_of_branches;
 pub(crate) use marker::{Marker, Setting, is_marker, parenthesized, take as take_markers};
 pub(crate) use opaque::refuse_in_key;
 pub(crate) use retry::read as read_retry;

@@ -84,15 +84,13 @@ impl<'a> Body<'a> {
             Some(Around::Closure) => {
                 return self.refuse(
                     &marker.path,
-                    "a step in a closure has no place in the order of the tool's body: write the step in the body \
-                     itself, in a loop with `key = ..` if need be",
+                    "a step in a closure has no place in the order of the body: write the step in the body itself, in a loop with `key = ..` if need be",
                 );
             }
             Some(Around::Async) => {
                 return self.refuse(
                     &marker.path,
-                    "a step in an `async` block has no place in the order of the tool's body: write the step in the \
-                     body itself or in a branch of `join!`, or make the whole block one step, `#[once(at_least)] async { .. }.await`",
+                    "a step in an `async` block has no place in the order of the body: write the step in the body itself or in a branch of `join!`, or make the whole block one step, `#[once(at_least)] async { .. }.await`",
                 );
             }
             _ => {}
@@ -191,7 +189,7 @@ impl<'a> Body<'a> {
             self.diagnostics.at(
                 at,
                 format!(
-                    "another step of this tool is named `{name}` already: write `name = \"..\"` in one of the markers"
+                    "another step of this body is named `{name}` already: write `name = \"..\"` in one of the markers"
                 ),
             );
         }
@@ -317,7 +315,7 @@ impl VisitMut for Body<'_> {
     }
 }
 
-const IN_ITEM: &str = "a marker in an item inside of a tool marks nothing: write the step in the body of the tool";
+const IN_ITEM: &str = "a marker in an item inside of a body marks nothing: write the step in the body itself";
 
 /// Reports every marker in the body of a tool that has no steps. Returns whether there are none.
 pub(crate) fn forbid_steps(body: &Block, diagnostics: &mut Diagnostics) -> bool {

@@ -33,7 +33,8 @@ impl Argument {
         rename_all: Option<Rename>,
         diagnostics: &mut Diagnostics,
     ) -> Self {
-        let docs = parameter.attrs.extract_if(.., |attribute| attribute.path().is_ident("doc")).collect();
+        let docs: Vec<Attribute> =
+            parameter.attrs.extract_if(.., |attribute| attribute.path().is_ident("doc")).collect();
         let options: Vec<Attribute> =
             parameter.attrs.extract_if(.., |attribute| attribute.path().is_ident("arg")).collect();
         let whole: Vec<Attribute> =
@@ -66,6 +67,13 @@ impl Argument {
             diagnostics.on(
                 attribute.path(),
                 "the fields of the type are the arguments: write serde's attributes there, and remove `#[arg(..)]`",
+            );
+        }
+        if let (Some(_), Some(line)) = (&whole, docs.first()) {
+            diagnostics.on(
+                line,
+                "the fields of the type are the arguments, and clients see the docs of those: document the type and its \
+                 fields, or write a plain comment, `//`",
             );
         }
         let mut written = Written::default();

@@ -173,7 +173,7 @@ fn body(
     }
     let arguments = signature::arguments(&reading.parameters);
     let parameters = arguments.map(|argument| (argument.name.to_string(), &argument.ty));
-    let deterministic = determinism::check(&mut item.block, parameters, diagnostics);
+    let deterministic = determinism::check(&mut item.block, parameters, runtime, diagnostics);
     if let Some((name, _, _)) = reading.context() {
         Body::new(runtime, name, diagnostics).retry(retry).rewrite(&mut item.block) && deterministic
     } else {
