@@ -4,16 +4,16 @@ mod foreign;
 mod place;
 
 use crate::diagnostics::Diagnostics;
-use crate::once::{Marker, attribute, is_marker};
+use crate::once::{Marker, attribute, is_assignment, is_marker, named};
 use crate::origin::Runtime;
-use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use crate::unfinished;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, quote};
-use syn::parse::Parser as _;
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     Arm, Attribute, Block, Expr, ExprAwait, ExprClosure, ExprForLoop, ExprMethodCall, ExprPath, Item, Local, Macro,
-    Meta, Pat, PatIdent, Stmt, Type,
+    Meta, Pat, PatIdent, Path, Stmt, Type,
 };
 
 const IN_STEP: &str = "nothing is checked in a step: remove `#[allow_nondeterminism]`";
@@ -39,6 +39,8 @@ const SHARED: &[&str] = &[
     "write",
     "borrow",
     "borrow_mut",
+    "set",
+    "update",
     "with",
     "with_borrow",
     "with_borrow_mut",
@@ -57,9 +59,13 @@ pub(crate) fn check<'a>(
     diagnostics: &mut Diagnostics,
 ) -> bool {
     let unordered = parameters.into_iter().filter_map(|(name, ty)| Some((name, unordered(ty)?))).collect();
-    let mut check = Check { runtime, diagnostics, unordered, refused_macros: Vec::new(), whole: true };
+    let mut check =
+        Check { runtime, diagnostics, unordered, refused_macros: Vec::new(), permissions: Vec::new(), whole: true };
     check.visit_block_mut(body);
-    check.whole
+    let (whole, permissions) = (check.whole, check.permissions);
+    let named = permissions.iter().map(|path| Stmt::Expr(Expr::Verbatim(named(path)), None));
+    body.stmts.splice(0..0, named);
+    whole
 }
 
 /// Reports every `#[allow_nondeterminism]` in the body of a tool that is not checked, and takes it away.
@@ -74,11 +80,10 @@ pub(crate) fn misplaced(item: &TokenStream) -> TokenStream {
         Span::call_site(),
         "`#[allow_nondeterminism]` is only understood inside a function under `#[durable_tool]` or `#[durable]`: remove it",
     );
-    let errors = diagnostics.into_compile_errors();
-    quote!(#errors #item)
+    crate::misplaced::keep(&diagnostics.into_compile_errors(), item)
 }
 
-fn is_allowing(attribute: &Attribute) -> bool {
+pub(crate) fn is_allowing(attribute: &Attribute) -> bool {
     attribute.path().segments.last().is_some_and(|segment| segment.ident == "allow_nondeterminism")
 }
 
@@ -103,6 +108,8 @@ struct Check<'a> {
     unordered: Vec<(String, &'static str)>,
     /// The macros whose definition in the body is reported.
     refused_macros: Vec<String>,
+    /// The paths of the permissions that were taken away.
+    permissions: Vec<Path>,
     whole: bool,
 }
 
@@ -114,6 +121,7 @@ impl Check<'_> {
         if !matches!(first.meta, Meta::Path(_)) {
             self.diagnostics.on(&first.meta, "`#[allow_nondeterminism]` takes no options: remove them");
         }
+        self.permissions.push(first.path().clone());
         for again in allowed {
             self.diagnostics.on(again.path(), AGAIN);
         }
@@ -147,6 +155,24 @@ impl Check<'_> {
         let mut names = Names(Vec::new());
         names.visit_pat(pattern);
         self.unordered.retain(|(name, _)| !names.0.contains(name));
+    }
+
+    /// Reports a place that is a `static`, or a part of one.
+    fn global(&mut self, place: &Expr) {
+        let path = match bare(place) {
+            Expr::Field(inner) => return self.global(&inner.base),
+            Expr::Index(inner) => return self.global(&inner.expr),
+            Expr::Path(path) if is_static(path) => path,
+            _ => return,
+        };
+        let name = path.to_token_stream().to_string().replace(' ', "");
+        self.diagnostics.on(
+            path,
+            format!(
+                "what `{name}` holds may have changed by the time of a replay: use it in a step, or pass what it holds \
+                 as `State`"
+            ),
+        );
     }
 
     fn iterated(&mut self, collection: &Expr, place: impl quote::ToTokens) {
@@ -255,6 +281,18 @@ impl VisitMut for Check<'_> {
                     self.diagnostics.on(&path.path, message);
                 }
             }
+            // Nothing but a `static` of that name can be changed.
+            Expr::Assign(inner) => self.global(&inner.left),
+            Expr::Binary(inner) if is_assignment(&inner.op) => self.global(&inner.left),
+            Expr::RawAddr(inner) => self.global(&inner.expr),
+            // A constant would not need it.
+            Expr::Unsafe(inner) => {
+                if let [Stmt::Expr(read @ (Expr::Path(_) | Expr::Field(_) | Expr::Index(_)), None)] =
+                    &inner.block.stmts[..]
+                {
+                    self.global(read);
+                }
+            }
             Expr::Let(_) => {
                 visit_mut::visit_expr_mut(self, expression);
                 if let Expr::Let(inner) = expression {
@@ -308,18 +346,10 @@ impl VisitMut for Check<'_> {
             let (receiver, dot, method) = (&call.receiver, &call.dot_token, &call.method);
             self.iterated(receiver, quote!(#receiver #dot #method));
         }
-        if let Expr::Path(path) = bare(&call.receiver)
-            && is_static(path)
-            && (SHARED.contains(&method.as_str()) || method.starts_with("fetch_"))
-        {
-            let name = path.to_token_stream().to_string().replace(' ', "");
-            self.diagnostics.on(
-                path,
-                format!(
-                    "what `{name}` holds may have changed by the time of a replay: use it in a step, or pass what it \
-                     holds as `State`"
-                ),
-            );
+        // With other numbers of arguments these are methods of what does not change.
+        let of_cells = matches!((method.as_str(), call.args.len()), ("get" | "take", 0) | ("replace", 1));
+        if of_cells || SHARED.contains(&method.as_str()) || method.starts_with("fetch_") {
+            self.global(&call.receiver);
         }
         visit_mut::visit_expr_method_call_mut(self, call);
     }
@@ -330,7 +360,7 @@ impl VisitMut for Check<'_> {
                 for mut argument in arguments {
                     self.visit_expr_mut(&mut argument);
                 }
-                call.tokens = without_permissions(call.tokens.clone());
+                call.tokens = unfinished::without(call.tokens.clone(), &is_allowing);
             }
             foreign::Call::Unknown(name) if !self.refused_macros.contains(&name) => {
                 self.diagnostics.on(
@@ -358,27 +388,6 @@ impl VisitMut for Check<'_> {
         }
         self.needless(IN_ITEM).visit_item_mut(item);
     }
-}
-
-/// The tokens without the permissions in them, which are read.
-fn without_permissions(tokens: TokenStream) -> TokenStream {
-    let mut kept: Vec<TokenTree> = Vec::new();
-    for token in tokens {
-        let TokenTree::Group(group) = token else {
-            kept.push(token);
-            continue;
-        };
-        let is_attribute = matches!(kept.last(), Some(TokenTree::Punct(mark)) if mark.as_char() == '#');
-        let attribute = Attribute::parse_outer.parse2(quote!(# #group)).ok().filter(|_| is_attribute);
-        if attribute.is_some_and(|attributes| attributes.iter().any(is_allowing)) {
-            kept.pop();
-            continue;
-        }
-        let mut inner = Group::new(group.delimiter(), without_permissions(group.stream()));
-        inner.set_span(group.span());
-        kept.push(inner.into());
-    }
-    kept.into_iter().collect()
 }
 
 /// The names that a pattern binds.

@@ -17,7 +17,9 @@ use crate::state::{StateType, States};
 
 mod returns;
 
-pub use returns::{Conclude, Sent, ToolFault, ToolReturn, ToolValue, sent};
+pub use returns::{Sent, ToolFault, ToolReturn, ToolValue, sent};
+
+pub(crate) use returns::Conclude;
 
 /// Arguments that do not fit a tool's input: where, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]

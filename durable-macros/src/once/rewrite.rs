@@ -16,6 +16,7 @@ enum Around {
     Loop,
     Closure,
     Async,
+    Const,
 }
 
 /// The body of a durable tool while it is rewritten.
@@ -91,6 +92,12 @@ impl<'a> Body<'a> {
                 return self.refuse(
                     &marker.path,
                     "a step in an `async` block has no place in the order of the body: write the step in the body itself or in a branch of `join!`, or make the whole block one step, `#[once(at_least)] async { .. }.await`",
+                );
+            }
+            Some(Around::Const) => {
+                return self.refuse(
+                    &marker.path,
+                    "a step in a `const` block would run in the compiler: write the step in the body itself",
                 );
             }
             _ => {}
@@ -268,6 +275,7 @@ impl VisitMut for Body<'_> {
                 self.inside(Around::Loop, |this| this.visit_block_mut(&mut inner.body));
             }
             Expr::Closure(_) => self.inside(Around::Closure, |this| visit_mut::visit_expr_mut(this, expression)),
+            Expr::Const(_) => self.inside(Around::Const, |this| visit_mut::visit_expr_mut(this, expression)),
             Expr::Async(_) => self.inside(Around::Async, |this| visit_mut::visit_expr_mut(this, expression)),
             _ => visit_mut::visit_expr_mut(self, expression),
         }
@@ -353,5 +361,7 @@ impl Visit<'_> for ForbidMarkers<'_> {
     }
 }
 
+#[cfg(test)]
+mod shapes;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use super::placement::Placement;
 use crate::origin::{Extent, Runtime, ours};
 use proc_macro2::{Delimiter, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
-use syn::{Block, Expr, ExprBlock, ExprTry, Ident, Stmt, Token};
+use syn::{Block, Expr, ExprBlock, ExprTry, Ident, Path, Stmt, Token};
 
 /// Writes the step in place of its expression, which may still have its final `?`.
 pub(crate) fn write(
@@ -83,7 +83,9 @@ fn protocol(runtime: &Runtime, context: &Ident, marker: &Marker, name: &str, exp
         (Kind::AtMost, Some(pattern)) => quote_spanned!(span=> , |error| ::core::matches!(error, #pattern)),
     };
     // The attempt comes first, so that the step has the type of its expression, and what contradicts that is at fault.
+    let named = named(&marker.path);
     quote_spanned! {span=>
+        #named
         let #changes step = #begin #(#settings)*;
         #(#timeout)*
         loop {
@@ -97,6 +99,13 @@ fn protocol(runtime: &Runtime, context: &Ident, marker: &Marker, name: &str, exp
             }
         }
     }
+}
+
+/// Names the attribute that the author wrote and a macro has taken away: so the compiler sees that its import is used, and an
+/// editor where it leads to.
+pub(crate) fn named(attribute: &Path) -> TokenStream {
+    let span = Extent::of(attribute).last();
+    quote_spanned!(span=> #[allow(unused_imports)] use #attribute as _;)
 }
 
 /// `attempt(cx, || async { EXPR }).await`.
@@ -148,6 +157,8 @@ mod tests {
             let value = call(cx, &name).await.map_err(ToolError::from)?;
         });
         let expected = quote! {{
+            #[allow(unused_imports)]
+            use once as _;
             let step = ::durable_runtime::__private::at_least(cx, "call")
                 .key(&(item.id))
                 .attempts(5)

@@ -48,6 +48,16 @@ impl Argument {
             }
         }
         parameter.attrs.retain(|attribute| !attribute.path().is_ident("cfg") && !attribute.path().is_ident("cfg_attr"));
+        for foreign in parameter.attrs.extract_if(.., |attribute| is_of_derives(attribute)) {
+            let name = foreign.path().to_token_stream();
+            diagnostics.on(
+                foreign.path(),
+                format!(
+                    "`#[{name}(..)]` means nothing on a parameter: write `#[arg(default = ..)]` or `#[arg(rename = \"..\")]`, \
+                     or take a type of your own under `#[args]`"
+                ),
+            );
+        }
         if !is_owned(&parameter.ty) {
             diagnostics.on(
                 &parameter.ty,
@@ -98,6 +108,11 @@ impl Argument {
         }
         Self { name, ty: (*parameter.ty).clone(), docs, default: written.default, public_name, whole }
     }
+}
+
+/// Whether an attribute belongs to the macros that derive how a type is read.
+fn is_of_derives(attribute: &Attribute) -> bool {
+    ["serde", "schemars", "validate", "garde"].iter().any(|name| attribute.path().is_ident(name))
 }
 
 /// Whether values of the type can come out of a message.
