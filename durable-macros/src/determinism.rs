@@ -4,18 +4,20 @@ mod foreign;
 mod place;
 
 use crate::diagnostics::Diagnostics;
-use crate::once::{Marker, attribute, is_marker};
+use crate::once::{Marker, attribute, is_assignment, is_marker, named};
+use crate::origin::Runtime;
+use crate::unfinished;
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, quote};
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     Arm, Attribute, Block, Expr, ExprAwait, ExprClosure, ExprForLoop, ExprMethodCall, ExprPath, Item, Local, Macro,
-    Meta, Pat, PatIdent, Stmt, Type,
+    Meta, Pat, PatIdent, Path, Stmt, Type,
 };
 
 const IN_STEP: &str = "nothing is checked in a step: remove `#[allow_nondeterminism]`";
-const IN_ITEM: &str = "nothing is checked in an item inside of a tool: remove `#[allow_nondeterminism]`";
+const IN_ITEM: &str = "nothing is checked in an item inside of a body: remove `#[allow_nondeterminism]`";
 const IN_READER: &str = "a `read_only` tool is not replayed, so nothing is checked: remove `#[allow_nondeterminism]`";
 const AGAIN: &str = "this is allowed already: remove the inner `#[allow_nondeterminism]`";
 const NO_PLACE: &str =
@@ -37,6 +39,8 @@ const SHARED: &[&str] = &[
     "write",
     "borrow",
     "borrow_mut",
+    "set",
+    "update",
     "with",
     "with_borrow",
     "with_borrow_mut",
@@ -51,12 +55,17 @@ const SHARED: &[&str] = &[
 pub(crate) fn check<'a>(
     body: &mut Block,
     parameters: impl IntoIterator<Item = (String, &'a Type)>,
+    runtime: &Runtime,
     diagnostics: &mut Diagnostics,
 ) -> bool {
     let unordered = parameters.into_iter().filter_map(|(name, ty)| Some((name, unordered(ty)?))).collect();
-    let mut check = Check { diagnostics, unordered, refused_macros: Vec::new(), whole: true };
+    let mut check =
+        Check { runtime, diagnostics, unordered, refused_macros: Vec::new(), permissions: Vec::new(), whole: true };
     check.visit_block_mut(body);
-    check.whole
+    let (whole, permissions) = (check.whole, check.permissions);
+    let named = permissions.iter().map(|path| Stmt::Expr(Expr::Verbatim(named(path)), None));
+    body.stmts.splice(0..0, named);
+    whole
 }
 
 /// Reports every `#[allow_nondeterminism]` in the body of a tool that is not checked, and takes it away.
@@ -69,13 +78,12 @@ pub(crate) fn misplaced(item: &TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     diagnostics.at(
         Span::call_site(),
-        "`#[allow_nondeterminism]` is only understood inside a function under `#[durable_tool]`: remove it",
+        "`#[allow_nondeterminism]` is only understood inside a function under `#[durable_tool]` or `#[durable]`: remove it",
     );
-    let errors = diagnostics.into_compile_errors();
-    quote!(#errors #item)
+    crate::misplaced::keep(&diagnostics.into_compile_errors(), item)
 }
 
-fn is_allowing(attribute: &Attribute) -> bool {
+pub(crate) fn is_allowing(attribute: &Attribute) -> bool {
     attribute.path().segments.last().is_some_and(|segment| segment.ident == "allow_nondeterminism")
 }
 
@@ -94,11 +102,14 @@ fn unordered(ty: &Type) -> Option<&'static str> {
 }
 
 struct Check<'a> {
+    runtime: &'a Runtime,
     diagnostics: &'a mut Diagnostics,
     /// The variables that hold a map or a set in no order, with its type.
     unordered: Vec<(String, &'static str)>,
     /// The macros whose definition in the body is reported.
     refused_macros: Vec<String>,
+    /// The paths of the permissions that were taken away.
+    permissions: Vec<Path>,
     whole: bool,
 }
 
@@ -110,6 +121,7 @@ impl Check<'_> {
         if !matches!(first.meta, Meta::Path(_)) {
             self.diagnostics.on(&first.meta, "`#[allow_nondeterminism]` takes no options: remove them");
         }
+        self.permissions.push(first.path().clone());
         for again in allowed {
             self.diagnostics.on(again.path(), AGAIN);
         }
@@ -143,6 +155,24 @@ impl Check<'_> {
         let mut names = Names(Vec::new());
         names.visit_pat(pattern);
         self.unordered.retain(|(name, _)| !names.0.contains(name));
+    }
+
+    /// Reports a place that is a `static`, or a part of one.
+    fn global(&mut self, place: &Expr) {
+        let path = match bare(place) {
+            Expr::Field(inner) => return self.global(&inner.base),
+            Expr::Index(inner) => return self.global(&inner.expr),
+            Expr::Path(path) if is_static(path) => path,
+            _ => return,
+        };
+        let name = path.to_token_stream().to_string().replace(' ', "");
+        self.diagnostics.on(
+            path,
+            format!(
+                "what `{name}` holds may have changed by the time of a replay: use it in a step, or pass what it holds \
+                 as `State`"
+            ),
+        );
     }
 
     fn iterated(&mut self, collection: &Expr, place: impl quote::ToTokens) {
@@ -251,6 +281,18 @@ impl VisitMut for Check<'_> {
                     self.diagnostics.on(&path.path, message);
                 }
             }
+            // Nothing but a `static` of that name can be changed.
+            Expr::Assign(inner) => self.global(&inner.left),
+            Expr::Binary(inner) if is_assignment(&inner.op) => self.global(&inner.left),
+            Expr::RawAddr(inner) => self.global(&inner.expr),
+            // A constant would not need it.
+            Expr::Unsafe(inner) => {
+                if let [Stmt::Expr(read @ (Expr::Path(_) | Expr::Field(_) | Expr::Index(_)), None)] =
+                    &inner.block.stmts[..]
+                {
+                    self.global(read);
+                }
+            }
             Expr::Let(_) => {
                 visit_mut::visit_expr_mut(self, expression);
                 if let Expr::Let(inner) = expression {
@@ -304,28 +346,21 @@ impl VisitMut for Check<'_> {
             let (receiver, dot, method) = (&call.receiver, &call.dot_token, &call.method);
             self.iterated(receiver, quote!(#receiver #dot #method));
         }
-        if let Expr::Path(path) = bare(&call.receiver)
-            && is_static(path)
-            && (SHARED.contains(&method.as_str()) || method.starts_with("fetch_"))
-        {
-            let name = path.to_token_stream().to_string().replace(' ', "");
-            self.diagnostics.on(
-                path,
-                format!(
-                    "what `{name}` holds may have changed by the time of a replay: use it in a step, or pass what it \
-                     holds as `State`"
-                ),
-            );
+        // With other numbers of arguments these are methods of what does not change.
+        let of_cells = matches!((method.as_str(), call.args.len()), ("get" | "take", 0) | ("replace", 1));
+        if of_cells || SHARED.contains(&method.as_str()) || method.starts_with("fetch_") {
+            self.global(&call.receiver);
         }
         visit_mut::visit_expr_method_call_mut(self, call);
     }
 
     fn visit_macro_mut(&mut self, call: &mut Macro) {
-        match foreign::examine(call) {
+        match foreign::examine(call, self.runtime) {
             foreign::Call::Known(arguments) => {
                 for mut argument in arguments {
                     self.visit_expr_mut(&mut argument);
                 }
+                call.tokens = unfinished::without(call.tokens.clone(), &is_allowing);
             }
             foreign::Call::Unknown(name) if !self.refused_macros.contains(&name) => {
                 self.diagnostics.on(

@@ -9,10 +9,12 @@
 mod determinism;
 mod diagnostics;
 mod helper;
+mod misplaced;
 mod once;
 mod option;
 mod origin;
 mod tool;
+mod unfinished;
 
 use proc_macro::TokenStream;
 

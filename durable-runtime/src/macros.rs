@@ -1,4 +1,7 @@
 //! The macros for branches. Bodies of tools and of durable functions are rewritten before the compiler meets them there.
+//!
+//! What is left in a body is a call with a compile error as its branch: ours drop it, and a macro of the same name from
+//! elsewhere, which would await its branches itself, lets it out.
 
 /// Runs branches beside each other and awaits all of them; gives what they give, as a tuple.
 ///
@@ -26,7 +29,7 @@
 /// ```
 #[macro_export]
 macro_rules! join {
-    (@the_macro_of_durable_runtime) => {};
+    ({ ::core::compile_error!($not_ours:literal) }) => {};
     ($($branch:tt)*) => {
         ::core::compile_error!(
             "`join!` is durable, and understood in the body of a function under `#[durable_tool]` or `#[durable]` only: \
@@ -42,7 +45,7 @@ macro_rules! join {
 /// is cut off there, and not made again.
 #[macro_export]
 macro_rules! try_join {
-    (@the_macro_of_durable_runtime) => {};
+    ({ ::core::compile_error!($not_ours:literal) }) => {};
     ($($branch:tt)*) => {
         ::core::compile_error!(
             "`try_join!` is durable, and understood in the body of a function under `#[durable_tool]` or `#[durable]` \
@@ -58,7 +61,7 @@ macro_rules! try_join {
 /// again. Of several that end at once, the first in the order of the macro counts.
 #[macro_export]
 macro_rules! race {
-    (@the_macro_of_durable_runtime) => {};
+    ({ ::core::compile_error!($not_ours:literal) }) => {};
     ($($branch:tt)*) => {
         ::core::compile_error!(
             "`race!` is durable, and understood in the body of a function under `#[durable_tool]` or `#[durable]` only: \

@@ -36,7 +36,7 @@ impl<T> Future for Operation<'_, T> {
 /// A future of the framework, which a tool's body may await without a marker: what it gives is recorded.
 #[diagnostic::on_unimplemented(
     message = "this `.await` is not durable: after a crash it would run again",
-    label = "awaited in a tool's body without a marker",
+    label = "awaited without a marker",
     note = "mark it `#[once(at_least)]` if it may happen more than once, `#[once(at_most)]` if it must not"
 )]
 pub trait DurableFuture: Future + sealed::Sealed {}

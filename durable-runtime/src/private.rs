@@ -13,4 +13,6 @@ pub use crate::step::{
     AtLeast, AtMost, AttemptEnd, InDoubtError, Never, Next, StepContext, StepError, StepKey, StepResult, StepValue,
     TimedOutError, at_least, at_most, attempt, infallible, key, never,
 };
-pub use crate::tool::{ArgumentError, Body, Tool, ToolDefinition, ToolReturn, decode_arguments};
+pub use crate::tool::{
+    ArgumentError, Body, Sent, Tool, ToolDefinition, ToolFault, ToolReturn, ToolValue, decode_arguments, sent,
+};

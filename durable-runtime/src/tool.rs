@@ -8,47 +8,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::context::{DurableContext, ReadContext};
 use crate::error::{Error, ErrorKind};
-use crate::journal::record::Conclusion;
 use crate::state::{StateType, States};
 
-/// What a tool's function returns: `Result<T, E>` with a value and an error that can be sent.
-#[diagnostic::on_unimplemented(
-    message = "a tool returns `Result<T, E>`, and `{Self}` is not one that can be sent",
-    label = "this return type",
-    note = "`T` needs `serde::Serialize` and `schemars::JsonSchema`; `E` needs `serde::Serialize` and `std::fmt::Display` (`ToolError` has both)"
-)]
-pub trait ToolReturn: Send + 'static {
-    /// The value that a successful call gives.
-    type Value: JsonSchema;
+mod returns;
 
-    #[doc(hidden)]
-    fn conclude(self) -> Result<Conclude, serde_json::Error>;
-}
+pub use returns::{Sent, ToolFault, ToolReturn, ToolValue, sent};
 
-/// What a tool ended with, as JSON.
-#[doc(hidden)]
-pub struct Conclude(pub(crate) Conclusion);
-
-impl<T, E> ToolReturn for Result<T, E>
-where
-    T: Serialize + JsonSchema + Send + 'static,
-    E: Serialize + fmt::Display + Send + 'static,
-{
-    type Value = T;
-
-    fn conclude(self) -> Result<Conclude, serde_json::Error> {
-        Ok(Conclude(match self {
-            Ok(value) => Conclusion::Succeeded { value: serde_json::to_string(&value)? },
-            Err(error) => Conclusion::Failed { message: error.to_string(), error: serde_json::to_string(&error)? },
-        }))
-    }
-}
+pub(crate) use returns::Conclude;
 
 /// Arguments that do not fit a tool's input: where, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,39 +63,40 @@ pub(crate) enum BodyKind {
     ReadOnly(Start<ReadContext>),
 }
 
-fn start<C, F, Fut, R>(function: F) -> Start<C>
+fn start<C, F, Fut, R>(sent: &Sent<R>, function: F) -> Start<C>
 where
     F: FnOnce(C) -> Fut + Send + 'static,
     Fut: Future<Output = R> + Send + 'static,
-    R: ToolReturn,
+    R: 'static,
 {
+    let conclude = sent.conclude;
     Box::new(move |cx| {
         let body = function(cx);
-        Box::pin(async move { body.await.conclude() })
+        Box::pin(async move { conclude(body.await) })
     })
 }
 
 impl Body {
     /// A call that is journaled.
     #[doc(hidden)]
-    pub fn durable<F, Fut, R>(function: F) -> Self
+    pub fn durable<F, Fut, R>(sent: &Sent<R>, function: F) -> Self
     where
         F: FnOnce(DurableContext) -> Fut + Send + 'static,
         Fut: Future<Output = R> + Send + 'static,
-        R: ToolReturn,
+        R: 'static,
     {
-        Self(BodyKind::Durable(start(function)))
+        Self(BodyKind::Durable(start(sent, function)))
     }
 
     /// A call that only reads.
     #[doc(hidden)]
-    pub fn read_only<F, Fut, R>(function: F) -> Self
+    pub fn read_only<F, Fut, R>(sent: &Sent<R>, function: F) -> Self
     where
         F: FnOnce(ReadContext) -> Fut + Send + 'static,
         Fut: Future<Output = R> + Send + 'static,
-        R: ToolReturn,
+        R: 'static,
     {
-        Self(BodyKind::ReadOnly(start(function)))
+        Self(BodyKind::ReadOnly(start(sent, function)))
     }
 }
 
@@ -191,7 +163,7 @@ impl ToolDefinition {
     /// A definition whose schemas (JSON Schema 2020-12) are those of the argument type `A` and of the value in the
     /// return type `R`.
     #[doc(hidden)]
-    pub fn new<A: JsonSchema, R: ToolReturn>(name: &'static str, description: &'static str) -> Self {
+    pub fn new<A: JsonSchema, R>(sent: &Sent<R>, name: &'static str, description: &'static str) -> Self {
         Self {
             name,
             title: None,
@@ -201,7 +173,7 @@ impl ToolDefinition {
             open_world: None,
             states: Vec::new(),
             input_schema: schema::<A>(),
-            output_schema: schema::<R::Value>(),
+            output_schema: (sent.schema)(),
         }
     }
 

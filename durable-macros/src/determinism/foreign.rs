@@ -1,5 +1,7 @@
 //! Macros in a body that the framework did not write.
 
+use crate::once::is_of_branches;
+use crate::origin::Runtime;
 use proc_macro2::{TokenStream, TokenTree};
 use syn::parse::{ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
@@ -22,9 +24,6 @@ const KNOWN: &[&str] = &[
     "anyhow", "bail", "ensure", "eyre", "format_err",
 ];
 
-/// Macros of the framework whose arguments are a part of the body.
-const BRANCHES: &[&str] = &["join", "try_join", "race"];
-
 /// Macros that await, which are spoken of where awaits are.
 const AWAITING: &[&str] = &["join", "try_join", "select", "select_biased", "race"];
 
@@ -37,11 +36,10 @@ pub(super) enum Call {
     Unknown(String),
 }
 
-pub(super) fn examine(call: &Macro) -> Call {
+pub(super) fn examine(call: &Macro, runtime: &Runtime) -> Call {
     let name = call.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
-    let is_ours = call.path.segments.len() == 1
-        || call.path.segments.first().is_some_and(|first| first.ident == "durable_runtime");
-    if KNOWN.contains(&name.as_str()) || is_ours && BRANCHES.contains(&name.as_str()) {
+    // The arguments of the framework's own are a part of the body.
+    if KNOWN.contains(&name.as_str()) || is_of_branches(runtime, &call.path) {
         return Call::Known(arguments(call.tokens.clone()));
     }
     if AWAITING.contains(&name.as_str()) || waits(call.tokens.clone()) {
@@ -139,7 +137,9 @@ mod tests {
 
     #[test]
     fn macros_that_wait_are_left_to_the_rule_of_awaits() {
-        let examine = |call: &str| examine(&syn::parse_str(call).expect("a call"));
+        let runtime = Runtime::new(Some(syn::parse_quote!(crate::rt)));
+        let examine = |call: &str| examine(&syn::parse_str(call).expect("a call"), &runtime);
+        assert!(matches!(examine("crate::rt::join!(a, b)"), Call::Known(arguments) if arguments.len() == 2));
         assert!(matches!(examine("tokio::join!(a, b)"), Call::Refused));
         assert!(matches!(examine("mine!({ a.await })"), Call::Refused));
         assert!(matches!(examine("mine!(a)"), Call::Unknown(name) if name == "mine"));

@@ -7,7 +7,7 @@ fn checked(parameters: &[(&str, &str)], body: &str) -> (String, Vec<String>, boo
         parameters.iter().map(|(name, ty)| ((*name).to_owned(), syn::parse_str(ty).expect("a type"))).collect();
     let mut diagnostics = Diagnostics::default();
     let parameters = types.iter().map(|(name, ty)| (name.clone(), ty));
-    let whole = check(&mut block, parameters, &mut diagnostics);
+    let whole = check(&mut block, parameters, &Runtime::new(None), &mut diagnostics);
     (block.to_token_stream().to_string(), diagnostics.messages(), whole)
 }
 
@@ -150,7 +150,7 @@ fn a_permission_switches_the_check_off_for_what_it_stands_on() {
          let c = #[allow_nondeterminism] Instant::now().elapsed() + d;
          #[allow_nondeterminism] { mine!() }",
     );
-    assert!(!rest.contains("allow_nondeterminism"), "{rest}");
+    assert!(!rest.contains("[allow_nondeterminism"), "{rest}");
     refused(
         &[],
         "#[allow_nondeterminism] let a = Instant::now(); let b = Instant::now();",
@@ -176,4 +176,46 @@ fn a_permission_where_nothing_is_checked_is_refused() {
         struct A;
     );
     assert!(misplaced(&item).to_string().contains("is only understood inside a function under"));
+}
+
+#[test]
+fn a_permission_in_the_arguments_of_a_macro_is_taken_away() {
+    let rest = accepted(
+        &[],
+        "let (a, b) = try_join!(
+             async { #[allow_nondeterminism] let at = Instant::now(); #[once(at_least)] pay(cx).await },
+             pay(cx, #[allow_nondeterminism] Instant::now()),
+         )?;
+         println!(\"{:?} {}\", #[allow_nondeterminism] Utc::now(), last = 1);",
+    );
+    assert!(!rest.contains("[allow_nondeterminism"), "{rest}");
+    assert!(rest.contains("# [once (at_least)]"), "{rest}");
+    refused(
+        &[],
+        "join!(async { #[allow_nondeterminism] #[once(at_least)] pay(cx).await });",
+        &["nothing is checked in a step"],
+    );
+}
+
+#[test]
+fn globals_are_refused_where_they_are_read_or_changed() {
+    let message = "what `COUNT` holds may have changed";
+    for body in [
+        "unsafe { COUNT += 1; }",
+        "unsafe { COUNT.total[0] = 1; }",
+        "let n = unsafe { COUNT };",
+        "let n = &raw mut COUNT;",
+        "COUNT.get();",
+        "COUNT.set(1);",
+        "COUNT.replace(1);",
+        "COUNT.take();",
+        "COUNT.with_borrow(|n| *n);",
+    ] {
+        refused(&[], body, &[message]);
+    }
+    for body in
+        ["TABLE.get(1);", "NAMES.iter().take(1);", "NAME.replace(a, b);", "unsafe { call(LIMIT) };", "let n = LIMIT;"]
+    {
+        accepted(&[], body);
+    }
 }

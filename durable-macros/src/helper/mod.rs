@@ -9,6 +9,7 @@ use crate::determinism;
 use crate::diagnostics::Diagnostics;
 use crate::once::{self, Body};
 use crate::origin::Runtime;
+use crate::unfinished::Unfinished;
 use args::Options;
 use expand::Helper;
 use proc_macro2::{Span, TokenStream, TokenTree};
@@ -20,8 +21,15 @@ use syn::{Attribute, Ident, ItemFn};
 pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     let options = Options::read(options, &mut diagnostics);
+    let mut typed = None;
     let mut function: ItemFn = match syn::parse2(item.clone()) {
         Ok(function) => function,
+        Err(error) if let Some(unfinished) = Unfinished::read(item) => {
+            diagnostics.push(error);
+            let function = unfinished.function.clone();
+            typed = Some(unfinished.typed());
+            function
+        }
         Err(error) => {
             if is_function(item) {
                 diagnostics.push(error);
@@ -38,19 +46,19 @@ pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
     let runtime = Runtime::new(options.library);
     let context = reading.context.clone().unwrap_or_else(|| Ident::new("cx", Span::mixed_site()));
     let parameters = signature::named_types(&function.sig);
-    let deterministic = determinism::check(&mut function.block, parameters, &mut diagnostics);
+    let deterministic = determinism::check(&mut function.block, parameters, &runtime, &mut diagnostics);
     let body_is_whole = Body::new(&runtime, &context, &mut diagnostics).rewrite(&mut function.block) && deterministic;
     let name = options.name.map_or_else(|| function.sig.ident.unraw().to_string(), |name| name.value());
     let helper = Helper {
         runtime: &runtime,
-        context: reading.context.filter(|_| reading.whole && body_is_whole),
+        context: reading.context.filter(|_| reading.whole && body_is_whole && typed.is_none()),
         name,
         key: options.key,
         function,
     };
     let helper = helper.expand();
     let errors = diagnostics.into_compile_errors();
-    quote!(#errors #helper)
+    quote!(#errors #helper #typed)
 }
 
 /// Whether an attribute makes a function durable.

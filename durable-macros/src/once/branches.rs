@@ -44,6 +44,20 @@ impl Kind {
             Self::Race => "race!",
         }
     }
+
+    /// What is said of another library's macro of the name.
+    pub(super) fn of_others(self) -> String {
+        let written = self.written();
+        format!(
+            "this `{written}` is not the one of `durable_runtime`, and would await where the framework cannot see it: write \
+             `durable_runtime::{written}`, or remove the `use` of the other one"
+        )
+    }
+}
+
+/// Whether a path names one of our macros.
+pub(crate) fn is_of_branches(runtime: &Runtime, path: &Path) -> bool {
+    Kind::of(runtime, path).is_some()
 }
 
 /// A branch, with its expression rewritten.
@@ -167,9 +181,10 @@ pub(super) fn write(runtime: &Runtime, context: &Ident, kind: Kind, path: &Path,
         let inner = extent.group(Delimiter::Brace, quote_spanned!(span=> #started => #awaited));
         awaited = quote_spanned!(span=> match &#own { #context => match #start #inner });
     }
+    let not_ours = kind.of_others();
     quote_spanned! {span=>
-        // Whether the macro of this name is ours.
-        #path! { @the_macro_of_durable_runtime }
+        // The macro of this name drops the message if it is ours.
+        #path! { { ::core::compile_error!(#not_ours) } }
         #body
         #(#begun)*
         #awaited

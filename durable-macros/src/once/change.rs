@@ -104,7 +104,7 @@ impl<'ast> Visit<'ast> for Changes<'_> {
     fn visit_item(&mut self, _: &'ast syn::Item) {}
 }
 
-fn is_assignment(operator: &BinOp) -> bool {
+pub(crate) fn is_assignment(operator: &BinOp) -> bool {
     matches!(
         operator,
         BinOp::AddAssign(_)

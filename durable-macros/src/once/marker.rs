@@ -29,6 +29,13 @@ pub(crate) struct Setting {
     pub(crate) at: Span,
 }
 
+impl Setting {
+    /// Whether the error of the step needs a form for what the setting may bring about.
+    pub(crate) fn asks_of_error(&self) -> bool {
+        self.method == "timeout_ms"
+    }
+}
+
 /// A marker with everything that it says.
 pub(crate) struct Marker {
     pub(crate) path: Path,

@@ -11,14 +11,16 @@ mod retry;
 mod rewrite;
 mod step;
 
+pub(crate) use branches::is_of_branches;
+pub(crate) use change::is_assignment;
 pub(crate) use marker::{Marker, Setting, is_marker, parenthesized, take as take_markers};
 pub(crate) use opaque::refuse_in_key;
 pub(crate) use retry::read as read_retry;
 pub(crate) use rewrite::{Body, forbid_steps};
+pub(crate) use step::named;
 
 use crate::diagnostics::Diagnostics;
 use proc_macro2::TokenStream;
-use quote::quote;
 
 /// Expands a marker that the compiler itself has met: it stands where no durable tool has taken it away.
 pub(crate) fn misplaced(item: &TokenStream) -> TokenStream {
@@ -28,13 +30,13 @@ pub(crate) fn misplaced(item: &TokenStream) -> TokenStream {
         "`#[once]` is only understood inside a function under `#[durable_tool]` or `#[durable]`: \
          move it onto an awaited expression there, or remove it",
     );
-    let errors = diagnostics.into_compile_errors();
-    quote!(#errors #item)
+    crate::misplaced::keep(&diagnostics.into_compile_errors(), item)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use quote::quote;
 
     #[test]
     fn a_marker_outside_of_a_tool_is_an_error_and_keeps_its_item() {

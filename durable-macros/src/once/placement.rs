@@ -103,9 +103,7 @@ fn without_await(expression: &Expr) -> &'static str {
     let mut awaits = Awaits(false);
     awaits.visit_expr(expression);
     match ungrouped(expression) {
-        Expr::Closure(_) => {
-            "a closure is not a step: write the marker in the tool's body, on the expression that awaits"
-        }
+        Expr::Closure(_) => "a closure is not a step: write the marker in the body, on the expression that awaits",
         Expr::Async(_) => "an `async` block is a step only when it is awaited: write `async { .. }.await`",
         Expr::Macro(_) => "the framework cannot see into a macro call: write the marker on an expression with `.await`",
         _ if awaits.0 => {

@@ -16,6 +16,7 @@ enum Around {
     Loop,
     Closure,
     Async,
+    Const,
 }
 
 /// The body of a durable tool while it is rewritten.
@@ -84,15 +85,19 @@ impl<'a> Body<'a> {
             Some(Around::Closure) => {
                 return self.refuse(
                     &marker.path,
-                    "a step in a closure has no place in the order of the tool's body: write the step in the body \
-                     itself, in a loop with `key = ..` if need be",
+                    "a step in a closure has no place in the order of the body: write the step in the body itself, in a loop with `key = ..` if need be",
                 );
             }
             Some(Around::Async) => {
                 return self.refuse(
                     &marker.path,
-                    "a step in an `async` block has no place in the order of the tool's body: write the step in the \
-                     body itself or in a branch of `join!`, or make the whole block one step, `#[once(at_least)] async { .. }.await`",
+                    "a step in an `async` block has no place in the order of the body: write the step in the body itself or in a branch of `join!`, or make the whole block one step, `#[once(at_least)] async { .. }.await`",
+                );
+            }
+            Some(Around::Const) => {
+                return self.refuse(
+                    &marker.path,
+                    "a step in a `const` block would run in the compiler: write the step in the body itself",
                 );
             }
             _ => {}
@@ -191,7 +196,7 @@ impl<'a> Body<'a> {
             self.diagnostics.at(
                 at,
                 format!(
-                    "another step of this tool is named `{name}` already: write `name = \"..\"` in one of the markers"
+                    "another step of this body is named `{name}` already: write `name = \"..\"` in one of the markers"
                 ),
             );
         }
@@ -270,6 +275,7 @@ impl VisitMut for Body<'_> {
                 self.inside(Around::Loop, |this| this.visit_block_mut(&mut inner.body));
             }
             Expr::Closure(_) => self.inside(Around::Closure, |this| visit_mut::visit_expr_mut(this, expression)),
+            Expr::Const(_) => self.inside(Around::Const, |this| visit_mut::visit_expr_mut(this, expression)),
             Expr::Async(_) => self.inside(Around::Async, |this| visit_mut::visit_expr_mut(this, expression)),
             _ => visit_mut::visit_expr_mut(self, expression),
         }
@@ -317,7 +323,7 @@ impl VisitMut for Body<'_> {
     }
 }
 
-const IN_ITEM: &str = "a marker in an item inside of a tool marks nothing: write the step in the body of the tool";
+const IN_ITEM: &str = "a marker in an item inside of a body marks nothing: write the step in the body itself";
 
 /// Reports every marker in the body of a tool that has no steps. Returns whether there are none.
 pub(crate) fn forbid_steps(body: &Block, diagnostics: &mut Diagnostics) -> bool {
@@ -355,5 +361,7 @@ impl Visit<'_> for ForbidMarkers<'_> {
     }
 }
 
+#[cfg(test)]
+mod shapes;
 #[cfg(test)]
 mod tests;

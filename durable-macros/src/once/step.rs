@@ -1,12 +1,12 @@
 //! What a step turns into: a loop that asks the runtime for the recorded outcome or for one more attempt.
 
 use super::attribute;
-use super::marker::{Kind, Marker};
+use super::marker::{Kind, Marker, Setting};
 use super::placement::Placement;
 use crate::origin::{Extent, Runtime, ours};
 use proc_macro2::{Delimiter, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
-use syn::{Block, Expr, ExprBlock, ExprTry, Ident, Stmt};
+use syn::{Block, Expr, ExprBlock, ExprTry, Ident, Path, Stmt, Token};
 
 /// Writes the step in place of its expression, which may still have its final `?`.
 pub(crate) fn write(
@@ -52,10 +52,18 @@ fn protocol(runtime: &Runtime, context: &Ident, marker: &Marker, name: &str, exp
         Kind::AtMost => "at_most",
     };
     let begin = runtime.call(kind, at_marker, quote!(#context, #name));
-    let settings = marker.settings.iter().map(|setting| {
+    let said = |setting: &Setting| {
         let method = Ident::new(setting.method, ours(setting.at));
         let argument = &setting.argument;
         quote_spanned!(ours(setting.at)=> .#method(#argument))
+    };
+    let (timeout, settings): (Vec<_>, Vec<_>) = marker.settings.iter().partition(|setting| setting.asks_of_error());
+    let settings = settings.into_iter().map(said);
+    let changes = timeout.is_empty().then(|| Token![mut](span));
+    // The compiler blames what a method is called on.
+    let timeout = timeout.into_iter().map(|setting| {
+        let said = said(setting);
+        quote_spanned!(ours(setting.at)=> let mut step = step #said;)
     });
     let outcome_pattern = runtime.item("Next::Outcome", at_marker);
     let attempt_pattern = runtime.item("Next::Attempt", at_marker);
@@ -75,8 +83,11 @@ fn protocol(runtime: &Runtime, context: &Ident, marker: &Marker, name: &str, exp
         (Kind::AtMost, Some(pattern)) => quote_spanned!(span=> , |error| ::core::matches!(error, #pattern)),
     };
     // The attempt comes first, so that the step has the type of its expression, and what contradicts that is at fault.
+    let named = named(&marker.path);
     quote_spanned! {span=>
-        let mut step = #begin #(#settings)*;
+        #named
+        let #changes step = #begin #(#settings)*;
+        #(#timeout)*
         loop {
             match #next.await {
                 #attempt_pattern(attempt) => {
@@ -88,6 +99,13 @@ fn protocol(runtime: &Runtime, context: &Ident, marker: &Marker, name: &str, exp
             }
         }
     }
+}
+
+/// Names the attribute that the author wrote and a macro has taken away: so the compiler sees that its import is used, and an
+/// editor where it leads to.
+pub(crate) fn named(attribute: &Path) -> TokenStream {
+    let span = Extent::of(attribute).last();
+    quote_spanned!(span=> #[allow(unused_imports)] use #attribute as _;)
 }
 
 /// `attempt(cx, || async { EXPR }).await`.
@@ -139,12 +157,14 @@ mod tests {
             let value = call(cx, &name).await.map_err(ToolError::from)?;
         });
         let expected = quote! {{
-            let mut step = ::durable_runtime::__private::at_least(cx, "call")
+            #[allow(unused_imports)]
+            use once as _;
+            let step = ::durable_runtime::__private::at_least(cx, "call")
                 .key(&(item.id))
-                .timeout_ms(30000)
                 .attempts(5)
                 .initial_ms(100)
                 .factor(2.0);
+            let mut step = step.timeout_ms(30000);
             loop {
                 match step.next().await {
                     ::durable_runtime::__private::Next::Attempt(attempt) => {

@@ -33,7 +33,8 @@ impl Argument {
         rename_all: Option<Rename>,
         diagnostics: &mut Diagnostics,
     ) -> Self {
-        let docs = parameter.attrs.extract_if(.., |attribute| attribute.path().is_ident("doc")).collect();
+        let docs: Vec<Attribute> =
+            parameter.attrs.extract_if(.., |attribute| attribute.path().is_ident("doc")).collect();
         let options: Vec<Attribute> =
             parameter.attrs.extract_if(.., |attribute| attribute.path().is_ident("arg")).collect();
         let whole: Vec<Attribute> =
@@ -47,6 +48,16 @@ impl Argument {
             }
         }
         parameter.attrs.retain(|attribute| !attribute.path().is_ident("cfg") && !attribute.path().is_ident("cfg_attr"));
+        for foreign in parameter.attrs.extract_if(.., |attribute| is_of_derives(attribute)) {
+            let name = foreign.path().to_token_stream();
+            diagnostics.on(
+                foreign.path(),
+                format!(
+                    "`#[{name}(..)]` means nothing on a parameter: write `#[arg(default = ..)]` or `#[arg(rename = \"..\")]`, \
+                     or take a type of your own under `#[args]`"
+                ),
+            );
+        }
         if !is_owned(&parameter.ty) {
             diagnostics.on(
                 &parameter.ty,
@@ -66,6 +77,13 @@ impl Argument {
             diagnostics.on(
                 attribute.path(),
                 "the fields of the type are the arguments: write serde's attributes there, and remove `#[arg(..)]`",
+            );
+        }
+        if let (Some(_), Some(line)) = (&whole, docs.first()) {
+            diagnostics.on(
+                line,
+                "the fields of the type are the arguments, and clients see the docs of those: document the type and its \
+                 fields, or write a plain comment, `//`",
             );
         }
         let mut written = Written::default();
@@ -90,6 +108,11 @@ impl Argument {
         }
         Self { name, ty: (*parameter.ty).clone(), docs, default: written.default, public_name, whole }
     }
+}
+
+/// Whether an attribute belongs to the macros that derive how a type is read.
+fn is_of_derives(attribute: &Attribute) -> bool {
+    ["serde", "schemars", "validate", "garde"].iter().any(|name| attribute.path().is_ident(name))
 }
 
 /// Whether values of the type can come out of a message.

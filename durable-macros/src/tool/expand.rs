@@ -75,8 +75,7 @@ impl Plan {
         let passed: Vec<TokenStream> = passed.collect();
         let states = if taken.is_empty() { quote_spanned!(span=> _) } else { quote_spanned!(span=> states) };
         let run = quote_spanned!(ours(ident.span())=> move |cx| async move { #ident(#(#passed),*).await });
-        // Bounded like the definition, so at the same place: the compiler then says what is wrong once.
-        let body = self.runtime.call(body, Extent::of(&function.output), run);
+        let body = self.runtime.call(body, Extent::of(&function.output), quote_spanned!(span=> &Self::SENT, #run));
         let decode = if let Some(ty) = whole(function) {
             // What the type cannot do is said under it.
             let decoded = self.runtime.call("decode_arguments", Extent::of(ty), quote_spanned!(span=> arguments));
@@ -86,11 +85,18 @@ impl Plan {
             let pattern = if is_used { quote_spanned!(span=> arguments) } else { quote_spanned!(span=> _) };
             quote_spanned!(span=> let #pattern: __DurableArguments = #runtime::decode_arguments(arguments)?;)
         };
+        let output = &function.output;
+        // What is wrong with the result's type is said here, and nowhere else.
+        let sent = self.runtime.item("sent", Extent::of(output));
         quote_spanned! {span=>
             #arguments
 
             #[allow(#forced #used)]
             #item
+
+            impl __DurableTool {
+                const SENT: #runtime::Sent<#output> = #sent::<#output>();
+            }
 
             #[automatically_derived]
             impl #runtime::Tool for __DurableTool {
@@ -151,10 +157,8 @@ impl Plan {
 
     fn definition(&self, function: &Function) -> TokenStream {
         let span = Span::mixed_site();
-        let (name, description, output) = (&self.name, &self.description, &function.output);
-        // What is wrong with the result's type is said under it.
-        let at_output = Extent::of(output);
-        let new = self.runtime.item("ToolDefinition::new", at_output);
+        let (name, description) = (&self.name, &self.description);
+        let new = self.runtime.item("ToolDefinition::new", Extent::at(span));
         let title = self.title.as_ref().map(|title| quote_spanned!(span=> .title(#title)));
         let read_only = self.read_only.then(|| quote_spanned!(span=> .read_only()));
         let destructive = self.destructive.map(|value| quote_spanned!(span=> .destructive(#value)));
@@ -165,7 +169,7 @@ impl Plan {
             _ => None,
         });
         quote_spanned! {span=>
-            #new::<#arguments, #output>(#name, #description) #title #read_only #destructive #open_world #(#states)*
+            #new::<#arguments, _>(&Self::SENT, #name, #description) #title #read_only #destructive #open_world #(#states)*
         }
     }
 

@@ -8,6 +8,7 @@ mod rename;
 mod signature;
 
 use crate::diagnostics::Diagnostics;
+use crate::unfinished::Unfinished;
 use args::Options;
 use plan::Plan;
 use proc_macro2::{TokenStream, TokenTree};
@@ -22,6 +23,13 @@ pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
         match syn::parse2(item.clone()).or_else(|error| bodiless(item, &mut diagnostics).ok_or(error)) {
             Ok(function) => function,
             Err(error) => {
+                if let Some(unfinished) = Unfinished::read(item) {
+                    diagnostics.push(error);
+                    let plan = Plan::unfinished(options, unfinished.function.clone(), &mut diagnostics);
+                    let (tool, typed) = (plan.expand(), unfinished.typed());
+                    let errors = diagnostics.into_compile_errors();
+                    return quote!(#errors #tool #typed);
+                }
                 if is_function(item) {
                     diagnostics.push(error);
                 } else {

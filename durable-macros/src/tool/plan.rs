@@ -37,6 +37,11 @@ pub(crate) struct Function {
 }
 
 impl Plan {
+    /// Plans a tool whose body does not parse, which is reported.
+    pub(crate) fn unfinished(options: Options, item: ItemFn, diagnostics: &mut Diagnostics) -> Self {
+        Self { function: None, ..Self::new(options, item, diagnostics) }
+    }
+
     /// Reports all mistakes of a tool, and plans what can be kept of it.
     pub(crate) fn new(options: Options, mut item: ItemFn, diagnostics: &mut Diagnostics) -> Self {
         let runtime = Runtime::new(options.library.clone());
@@ -173,7 +178,7 @@ fn body(
     }
     let arguments = signature::arguments(&reading.parameters);
     let parameters = arguments.map(|argument| (argument.name.to_string(), &argument.ty));
-    let deterministic = determinism::check(&mut item.block, parameters, diagnostics);
+    let deterministic = determinism::check(&mut item.block, parameters, runtime, diagnostics);
     if let Some((name, _, _)) = reading.context() {
         Body::new(runtime, name, diagnostics).retry(retry).rewrite(&mut item.block) && deterministic
     } else {

@@ -8,7 +8,7 @@ mod vendor {
     }
 }
 
-use vendor::durable::{DurableContext, ReadContext, StepContext, ToolError, durable_tool};
+use vendor::durable::{DurableContext, ReadContext, StepContext, ToolError, durable_tool, once};
 
 #[allow(dead_code)]
 enum Weather {

@@ -1,0 +1,6 @@
+use durable_runtime::prelude::*;
+
+#[durable]
+struct Helper;
+
+fn main() {}

@@ -1,0 +1,16 @@
+use durable_runtime::prelude::*;
+
+async fn call(_: &StepContext) -> Result<u32, ToolError> {
+    Ok(1)
+}
+
+/// Calls.
+#[durable_tool]
+async fn tool(cx: &DurableContext, number: u32) -> Result<u32, ToolError> {
+    let cx = number;
+    #[once(at_least)]
+    call(cx).await?;
+    Ok(number)
+}
+
+fn main() {}
