@@ -11,6 +11,8 @@ mod poison;
 mod reissue;
 #[path = "crash/retry.rs"]
 mod retry;
+#[path = "crash/session.rs"]
+mod session;
 #[path = "crash/step.rs"]
 mod step;
 #[path = "crash/stop.rs"]

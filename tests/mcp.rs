@@ -14,6 +14,8 @@ mod load;
 mod mount;
 #[path = "mcp/refusal.rs"]
 mod refusal;
+#[path = "mcp/session.rs"]
+mod session;
 #[path = "mcp/tool.rs"]
 mod tool;
 

@@ -55,7 +55,14 @@ impl LocalCall {
     pub(crate) fn new(engine: Arc<Engine>, tool: String, arguments: Value) -> Self {
         Self {
             engine: Engines(engine),
-            call: Call { tool, arguments, principal: String::new(), origin: "local", idempotency_key: None },
+            call: Call {
+                tool,
+                arguments,
+                principal: String::new(),
+                origin: "local",
+                idempotency_key: None,
+                name: None,
+            },
         }
     }
 

@@ -7,6 +7,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use crate::client::Revision;
+use crate::events::Events;
 use crate::wait::answered;
 
 /// A client of one server, in one revision.
@@ -98,6 +99,64 @@ impl HttpClient {
             headers.push(("mcp-name", tool));
         }
         reply(self.send("tools/call", params, &headers).await).await
+    }
+
+    /// Calls a tool, and gives the stream on which it is answered, with nothing read of it yet.
+    pub async fn begin(&self, tool: &str, arguments: &Value) -> Events {
+        let params = json!({ "name": tool, "arguments": arguments });
+        Events::new(self.send("tools/call", params, &[]).await)
+    }
+
+    /// Comes back to a stream after this event.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not respond.
+    pub async fn come_back(&self, last_event: &str) -> Events {
+        let response = answered("the response", self.get().header("last-event-id", last_event).send()).await;
+        Events::new(response.expect("the server responds"))
+    }
+
+    /// Opens the stream of what no request asked for.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not respond.
+    pub async fn listen(&self) -> Events {
+        let response = answered("the response", self.get().send()).await;
+        Events::new(response.expect("the server responds"))
+    }
+
+    /// Ends the session.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not respond.
+    pub async fn end_session(&self) -> u16 {
+        let session = self.session.as_deref().expect("a session has begun");
+        let request = self.client.delete(&self.url).header("mcp-session-id", session);
+        let request = request.header("mcp-protocol-version", self.revision.version());
+        let response = answered("the response", request.send()).await;
+        response.expect("the server responds").status().as_u16()
+    }
+
+    /// Tells the server that a request is cancelled.
+    pub async fn cancel(&self, request: u64) -> u16 {
+        let params = json!({ "requestId": request, "reason": "not needed any more" });
+        let notification = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params });
+        self.post(notification.to_string(), &[]).await.status().as_u16()
+    }
+
+    /// The same client, with its session, of a server that listens elsewhere now.
+    #[must_use]
+    pub fn moved_to(&self, url: &str) -> Self {
+        Self { url: url.to_owned(), client: reqwest::Client::new(), ..self.clone() }
+    }
+
+    fn get(&self) -> reqwest::RequestBuilder {
+        let session = self.session.as_deref().expect("a session has begun");
+        let request = self.client.get(&self.url).header("accept", "text/event-stream");
+        request.header("mcp-session-id", session).header("mcp-protocol-version", self.revision.version())
     }
 
     /// Sends a body as it is, with these headers more.

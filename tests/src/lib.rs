@@ -2,6 +2,7 @@
 
 mod client;
 mod effect;
+mod events;
 mod fixture;
 mod http;
 mod process;
@@ -9,6 +10,7 @@ mod wait;
 
 pub use client::{Client, Revision, refusal, structured, text};
 pub use effect::Effect;
+pub use events::{Event, Events};
 pub use fixture::Fixture;
 pub use http::{HttpClient, Reply};
 pub use process::{ServerProcess, allow_many_files};

@@ -1,6 +1,6 @@
 //! Admission: from a call to an invocation, new or the one that its idempotency key names.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
 use crate::journal::codec;
 use crate::journal::record::{Admission, KeyUse};
-use crate::store::{Keyspace, StoreError};
+use crate::store::{Batch, CommitError, Keyspace, StoreError, Write};
 use crate::tool::{ArgumentError, Body, BodyKind};
 
 /// The longest idempotency key, in bytes.
@@ -30,6 +30,28 @@ pub(crate) struct Call {
     pub(crate) principal: String,
     pub(crate) origin: &'static str,
     pub(crate) idempotency_key: Option<String>,
+    pub(crate) name: Option<Name>,
+}
+
+/// Makes a row by which the caller finds the invocation again: durable together with it, and no later than the call counts
+/// as admitted.
+#[derive(Clone)]
+pub(crate) struct Name(Arc<dyn Fn(InvocationId) -> Write + Send + Sync>);
+
+impl Name {
+    pub(crate) fn new(row: impl Fn(InvocationId) -> Write + Send + Sync + 'static) -> Self {
+        Self(Arc::new(row))
+    }
+
+    fn of(&self, id: InvocationId) -> Write {
+        (self.0)(id)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Name").finish_non_exhaustive()
+    }
 }
 
 /// Why a call was not admitted.
@@ -128,29 +150,44 @@ impl Engine {
             .into());
         }
         let id = InvocationId::from_bytes(used.invocation);
+        let Some(submitted) = self.follow(id).await? else {
+            return Err(Error::new(
+                ErrorKind::AskPerson,
+                "invocation_missing",
+                format!("the idempotency key `{key}` names invocation {id}, which the store does not have"),
+            )
+            .into());
+        };
+        if let Some(name) = &call.name {
+            let mut batch = Batch::default();
+            batch.writes.push(name.of(id));
+            match self.surroundings.store.commit(batch).await {
+                Ok(()) => {}
+                Err(CommitError::Store(error)) => return Err(error.into()),
+                Err(CommitError::GuardFailed(_)) => unreachable!("the batch has no guards"),
+            }
+        }
+        Ok(submitted)
+    }
+
+    /// Waits with an invocation that was admitted before; `None` when the store does not have it.
+    pub(crate) async fn follow(self: &Arc<Self>, id: InvocationId) -> Result<Option<Submitted>, Error> {
         loop {
             if let Some(coming) = self.directory.coming(id) {
-                return Ok(Submitted { id, source: AnswerSource::Coming(coming) });
+                return Ok(Some(Submitted { id, source: AnswerSource::Coming(coming) }));
             }
             match self.load(id).await? {
-                Loaded::Answer(answer) => return Ok(Submitted { id, source: AnswerSource::Known(answer) }),
+                Loaded::Answer(answer) => return Ok(Some(Submitted { id, source: AnswerSource::Known(answer) })),
                 // It waits outside of memory, or could not go on before and now can.
                 Loaded::Run(_) => {
-                    if let Some(coming) = self.directory.enter(id, None) {
+                    if let Some(coming) = self.directory.enter(id) {
                         // Read again, now that nobody else can go on with it.
                         self.execute(id, None);
-                        return Ok(Submitted { id, source: AnswerSource::Coming(coming) });
+                        return Ok(Some(Submitted { id, source: AnswerSource::Coming(coming) }));
                     }
                     // Its timer has just taken it up.
                 }
-                Loaded::Missing => {
-                    return Err(Error::new(
-                        ErrorKind::AskPerson,
-                        "invocation_missing",
-                        format!("the idempotency key `{key}` names invocation {id}, which the store does not have"),
-                    )
-                    .into());
-                }
+                Loaded::Missing => return Ok(None),
             }
         }
     }
@@ -187,7 +224,7 @@ impl Engine {
             let used = KeyUse { invocation: *id.as_bytes(), arguments };
             (row, used)
         });
-        let coming = self.directory.enter(id, key.clone()).expect("the id is new");
+        let (coming, admitted) = self.directory.enter_new(id, key.clone());
         let admission = Admission {
             tool: call.tool,
             arguments,
@@ -198,7 +235,8 @@ impl Engine {
             seed: uuid::Uuid::new_v4().as_u64_pair().0,
             at: now.as_millis(),
         };
-        let invocation = Invocation::admit(id, Arc::clone(&self.surroundings), admission, key);
+        let name = call.name.map(|name| name.of(id));
+        let invocation = Invocation::admit(id, Arc::clone(&self.surroundings), admission, key, name, admitted);
         self.execute(id, Some(Run { invocation: Arc::new(invocation), body }));
         Ok(Submitted { id, source: AnswerSource::Coming(coming) })
     }

@@ -34,7 +34,14 @@ pub(crate) enum AnswerSource {
     /// It is there.
     Known(Answer),
     /// It comes when the invocation has one.
-    Coming(watch::Receiver<Option<Answer>>),
+    Coming(Coming),
+}
+
+/// What is told of an invocation in memory.
+#[derive(Debug)]
+pub(crate) struct Coming {
+    pub(super) answer: watch::Receiver<Option<Answer>>,
+    pub(super) admitted: watch::Receiver<bool>,
 }
 
 impl Submitted {
@@ -43,12 +50,24 @@ impl Submitted {
         matches!(self.source, AnswerSource::Known(Answer::Ended(_)))
     }
 
+    /// Waits until the admission is durable: `false` when there is an answer before, which says that it may not be.
+    pub(crate) async fn admitted(&mut self) -> bool {
+        match &mut self.source {
+            AnswerSource::Known(_) => true,
+            AnswerSource::Coming(coming) => tokio::select! {
+                biased;
+                admitted = coming.admitted.wait_for(|admitted| *admitted) => admitted.is_ok(),
+                _ = coming.answer.wait_for(Option::is_some) => false,
+            },
+        }
+    }
+
     /// Waits for the answer.
     pub(crate) async fn answer(self) -> Answer {
         match self.source {
             AnswerSource::Known(answer) => answer,
             AnswerSource::Coming(mut coming) => {
-                let answer = coming.wait_for(Option::is_some).await;
+                let answer = coming.answer.wait_for(Option::is_some).await;
                 match answer.as_deref() {
                     Ok(Some(answer)) => answer.clone(),
                     // The engine went away with the sender.

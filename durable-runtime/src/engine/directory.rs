@@ -5,13 +5,21 @@ use std::collections::HashMap;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::answer::Answer;
+use super::answer::{Answer, Coming};
 use crate::id::InvocationId;
 use crate::journal::record::KeyUse;
 
 struct Live {
     answer: watch::Sender<Option<Answer>>,
     key: Option<Vec<u8>>,
+    /// Whether its admission is durable.
+    admitted: watch::Sender<bool>,
+}
+
+impl Live {
+    fn coming(&self) -> Coming {
+        Coming { answer: self.answer.subscribe(), admitted: self.admitted.subscribe() }
+    }
 }
 
 #[derive(Default)]
@@ -27,31 +35,37 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// Enters an invocation, and gives where its answer will come; `None` when it is in memory already.
-    pub(super) fn enter(
-        &self,
-        id: InvocationId,
-        key: Option<(Vec<u8>, KeyUse)>,
-    ) -> Option<watch::Receiver<Option<Answer>>> {
+    /// Enters an invocation of the store, and gives where its answer will come; `None` when it is in memory already.
+    pub(super) fn enter(&self, id: InvocationId) -> Option<Coming> {
         let mut entries = self.entries.lock();
         if entries.live.contains_key(&id) {
             return None;
         }
-        let (answer, coming) = watch::channel(None);
+        let live = Live { answer: watch::channel(None).0, key: None, admitted: watch::channel(true).0 };
+        let coming = live.coming();
+        entries.live.insert(id, live);
+        Some(coming)
+    }
+
+    /// Enters a call that is new, and gives where its answer will come, and where it is told that it is admitted.
+    pub(super) fn enter_new(&self, id: InvocationId, key: Option<(Vec<u8>, KeyUse)>) -> (Coming, watch::Sender<bool>) {
+        let mut entries = self.entries.lock();
         let key = key.map(|(key, used)| {
             entries.keys.insert(key.clone(), used);
             key
         });
-        entries.live.insert(id, Live { answer, key });
-        Some(coming)
+        let live = Live { answer: watch::channel(None).0, key, admitted: watch::channel(false).0 };
+        let (coming, admitted) = (live.coming(), live.admitted.clone());
+        entries.live.insert(id, live);
+        (coming, admitted)
     }
 
     pub(super) fn len(&self) -> usize {
         self.entries.lock().live.len()
     }
 
-    pub(super) fn coming(&self, id: InvocationId) -> Option<watch::Receiver<Option<Answer>>> {
-        self.entries.lock().live.get(&id).map(|live| live.answer.subscribe())
+    pub(super) fn coming(&self, id: InvocationId) -> Option<Coming> {
+        self.entries.lock().live.get(&id).map(Live::coming)
     }
 
     /// How a key is used by an invocation in memory.

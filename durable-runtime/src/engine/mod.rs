@@ -18,7 +18,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use admission::{Call, Refusal};
+pub(crate) use admission::{Call, Name, Refusal};
+pub(crate) use answer::Answer;
 pub(crate) use invocation::{Invocation, Surroundings, TransactionEnd};
 pub use limit::Limits;
 pub use validation::Difference;
@@ -66,6 +67,17 @@ impl Engine {
 
     pub(crate) fn tools(&self) -> &Registry {
         &self.tools
+    }
+
+    /// Runs something beside the invocations, until the server stops.
+    pub(crate) fn in_background(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let stopping = self.stopping.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = work => {}
+                () = stopping.cancelled() => {}
+            }
+        });
     }
 
     pub(crate) fn surroundings(&self) -> &Arc<Surroundings> {

@@ -78,7 +78,7 @@ impl Engine {
             tracing::info!(unfinished = ids.len(), was_clean, "going on with unfinished invocations");
         }
         for id in &ids {
-            self.directory.enter(*id, None);
+            self.directory.enter(*id);
         }
         for id in ids {
             self.execute(id, None);

@@ -48,7 +48,7 @@ impl Engine {
             loop {
                 let clock = &engine.surroundings.clock;
                 for id in engine.timers.take_due(clock.now()) {
-                    if engine.directory.enter(id, None).is_some() {
+                    if engine.directory.enter(id).is_some() {
                         engine.execute(id, None);
                     }
                 }

@@ -134,6 +134,26 @@ pub(crate) enum Unfinished {
     Parked { code: String, reason: String, at: u64 },
 }
 
+/// The row of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Session {
+    pub(crate) principal: String,
+    /// The parameters of the client's `initialize` request, as JSON.
+    pub(crate) initialize: String,
+    pub(crate) at: u64,
+    /// When it was last used, to within a part of its time to live.
+    pub(crate) used_at: u64,
+}
+
+/// The row of a stream that a call is answered on.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Stream {
+    pub(crate) invocation: [u8; 16],
+    /// The id of the client's request, as JSON.
+    pub(crate) request: String,
+    pub(crate) at: u64,
+}
+
 /// The row of an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct KeyUse {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::schema::Contract;
 use super::server::Server;
+use super::session::Sessions;
 use crate::clock::{Clock, SystemClock};
 use crate::engine::{Engine, Limits, Surroundings};
 use crate::error::{Error, ErrorKind};
@@ -56,6 +57,7 @@ pub struct ServerBuilder {
     limits: Limits,
     clock: Arc<dyn Clock>,
     grace: Duration,
+    session_time_to_live: Duration,
     allowed_hosts: Vec<String>,
     allowed_origins: Vec<String>,
 }
@@ -75,6 +77,7 @@ impl ServerBuilder {
             limits: Limits::default(),
             clock: Arc::new(SystemClock),
             grace: Duration::from_secs(10),
+            session_time_to_live: Duration::from_secs(24 * 60 * 60),
             allowed_hosts: ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec(),
             allowed_origins: hosts
                 .iter()
@@ -160,6 +163,14 @@ impl ServerBuilder {
         self
     }
 
+    /// How long a session of the revision 2025-11-25 that nobody uses is kept, with the streams of its calls (24 h). Its
+    /// client begins a new one after that; calls that it made are kept.
+    #[must_use]
+    pub fn session_time_to_live(mut self, time_to_live: Duration) -> Self {
+        self.session_time_to_live = time_to_live;
+        self
+    }
+
     /// The hosts, with or without a port, that requests may be addressed to, against DNS rebinding; in place of the
     /// loopback ones. A server that others reach by a name must list that name.
     #[must_use]
@@ -214,8 +225,11 @@ impl ServerBuilder {
         let surroundings = Surroundings { store, clock: self.clock, limits: self.limits };
         let engine = Engine::new(surroundings, registry, build);
         engine.recover().await?;
+        let sessions = Sessions::new(Arc::clone(&engine), self.session_time_to_live);
+        sessions.watch();
         Ok(Server::new(super::server::Parts {
             engine,
+            sessions,
             contract,
             name: self.name,
             version: self.version,

@@ -10,9 +10,11 @@ use serde_json::Value;
 
 use super::error::protocol_error;
 use super::server::Server;
+use super::session::{self, CallStream};
 use super::{idempotency, result};
 use crate::engine::{Call, Refusal};
 use crate::error::{Error, ErrorKind};
+use crate::id::new_uuid7;
 
 #[derive(Clone)]
 pub(super) struct Handler {
@@ -75,27 +77,38 @@ impl Handler {
                 Err(mistake) => Ok(result::mistakes(name, &[mistake.to_string()])),
             };
         }
+        let now = parts.engine.surroundings().clock.now();
+        let stream = context.extensions.get::<CallStream>().map(|stream| (stream, new_uuid7(now)));
         let call = Call {
             tool: name.to_owned(),
             arguments,
             principal: String::new(),
             origin: self.origin,
             idempotency_key: idempotency::key(context)?,
+            name: stream.as_ref().map(|(stream, name)| session::stream_name(&stream.session, *name, &context.id, now)),
         };
-        let submitted = match parts.engine.submit(call).await {
+        let mut submitted = match parts.engine.submit(call).await {
             Ok(submitted) => submitted,
             Err(Refusal::Arguments(mistake)) => return Ok(result::mistakes(name, &[mistake.to_string()])),
             Err(Refusal::Other(error)) => return Err(error),
         };
         let (id, is_replayed) = (submitted.id, submitted.is_replayed());
-        match submitted.answer().await.into_ended(id) {
-            Ok(ended) => Ok(result::of_invocation(result::result(&ended.conclusion), id, is_replayed)),
-            // A person is needed, and the model is how they learn of it.
-            Err(error) if error.kind() == ErrorKind::AskPerson => {
-                Ok(result::of_invocation(result::failure(&error), id, is_replayed))
-            }
-            Err(error) => Err(error),
+        let mut is_kept = false;
+        if let Some((stream, name)) = &stream
+            && submitted.admitted().await
+        {
+            stream.prime(*name);
+            is_kept = true;
         }
+        let result = result::of_answer(submitted.answer().await, id, is_replayed);
+        if let (Some((stream, _)), Err(error)) = (&stream, &result)
+            && is_kept
+            && error.kind() == ErrorKind::Retry
+        {
+            // Not the end of the call: its client comes back to the stream for the result.
+            stream.outlet.break_off(parts.engine.surroundings().clock.now());
+        }
+        result
     }
 
     fn unknown_tool(&self, name: &str) -> Error {

@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio_util::sync::CancellationToken;
@@ -17,8 +16,6 @@ use super::server::{self, Server};
 use super::signal::StopSignal;
 use crate::error::{Error, ErrorKind};
 
-/// A session without any traffic ends after this time. A call may be silent for long, so it is longer than rmcp's own.
-const IDLE_SESSION: Duration = Duration::from_secs(60 * 60);
 /// How long answers may take to be written when the server stops, before connections are cut.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -26,13 +23,13 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub(super) fn service(server: &Server, cut: &CancellationToken) -> axum::Router {
     let handler = Handler { server: server.clone(), origin: "http" };
     let parts = &server.parts;
-    let config = StreamableHttpServerConfig::default()
+    let mut config = StreamableHttpServerConfig::default()
         .with_allowed_hosts(parts.allowed_hosts.clone())
         .with_allowed_origins(parts.allowed_origins.clone())
         .enforce_origin_validation()
         .with_cancellation_token(cut.clone());
-    let mut sessions = LocalSessionManager::default();
-    sessions.session_config.keep_alive = Some(IDLE_SESSION);
+    let sessions = parts.sessions.clone();
+    config.session_store = Some(Arc::new(sessions.clone()));
     let service = StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(sessions), config);
     axum::Router::new().fallback_service(service)
 }

@@ -8,6 +8,7 @@ mod idempotency;
 mod result;
 mod schema;
 mod server;
+mod session;
 mod signal;
 mod stdio;
 

@@ -1,9 +1,11 @@
 //! What a tool gave, as a `CallToolResult`.
 
-use rmcp::model::{CallToolResult, ContentBlock, MetaObject};
+use rmcp::model::{CallToolResult, ContentBlock, MetaObject, RequestId, ServerJsonRpcMessage, ServerResult};
 use serde_json::{Value, json};
 
-use crate::error::Error;
+use super::error::protocol_error;
+use crate::engine::Answer;
+use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
 use crate::journal::record::Conclusion;
 
@@ -24,6 +26,28 @@ pub(super) fn result(conclusion: &Conclusion) -> CallToolResult {
     }
 }
 
+/// The result of an invocation that is answered so.
+///
+/// # Errors
+///
+/// When there is no result, and the model can do nothing about it.
+pub(super) fn of_answer(answer: Answer, id: InvocationId, is_replayed: bool) -> Result<CallToolResult, Error> {
+    match answer.into_ended(id) {
+        Ok(ended) => Ok(of_invocation(result(&ended.conclusion), id, is_replayed)),
+        // A person is needed, and the model is how they learn of it.
+        Err(error) if error.kind() == ErrorKind::AskPerson => Ok(of_invocation(failure(&error), id, is_replayed)),
+        Err(error) => Err(error),
+    }
+}
+
+/// The response to a request.
+pub(super) fn response(result: Result<CallToolResult, Error>, request: RequestId) -> ServerJsonRpcMessage {
+    match result {
+        Ok(result) => ServerJsonRpcMessage::response(ServerResult::CallToolResult(result), request),
+        Err(error) => ServerJsonRpcMessage::error(protocol_error(&error), Some(request)),
+    }
+}
+
 /// A failure that the model can read and act upon.
 pub(super) fn failure(error: &Error) -> CallToolResult {
     let mut result = CallToolResult::error(vec![ContentBlock::text(error.to_string())]);
@@ -40,7 +64,7 @@ pub(super) fn mistakes(tool: &str, mistakes: &[String]) -> CallToolResult {
 }
 
 /// Names the invocation, and says whether it had ended before this call.
-pub(super) fn of_invocation(mut result: CallToolResult, id: InvocationId, is_replayed: bool) -> CallToolResult {
+fn of_invocation(mut result: CallToolResult, id: InvocationId, is_replayed: bool) -> CallToolResult {
     say(&mut result, "durable/invocation", json!(id.to_string()));
     if is_replayed {
         say(&mut result, "durable/replayed", json!(true));

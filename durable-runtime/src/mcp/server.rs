@@ -10,6 +10,7 @@ use tokio::net::ToSocketAddrs;
 use super::builder::ServerBuilder;
 use super::http::{self, Listening};
 use super::schema::Contract;
+use super::session::Sessions;
 use super::stdio;
 use crate::engine::{Difference, Engine};
 use crate::error::Error;
@@ -18,6 +19,7 @@ use crate::store::CommitCounts;
 
 pub(super) struct Parts {
     pub(super) engine: Arc<Engine>,
+    pub(super) sessions: Sessions,
     pub(super) contract: Contract,
     pub(super) name: String,
     pub(super) version: String,

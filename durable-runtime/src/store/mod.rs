@@ -41,12 +41,24 @@ pub enum Keyspace {
     IdempotencyKey,
     /// The rows of all tables, under the table's name and the row's key.
     Table,
+    /// One row for each session of a client, under its id.
+    Session,
+    /// One row for each stream that a call is answered on, under its session and its number.
+    Stream,
 }
 
 impl Keyspace {
     /// Every keyspace.
-    pub const ALL: [Self; 6] =
-        [Self::Meta, Self::Unfinished, Self::Journal, Self::Result, Self::IdempotencyKey, Self::Table];
+    pub const ALL: [Self; 8] = [
+        Self::Meta,
+        Self::Unfinished,
+        Self::Journal,
+        Self::Result,
+        Self::IdempotencyKey,
+        Self::Table,
+        Self::Session,
+        Self::Stream,
+    ];
 }
 
 /// A condition of a [`Batch`]: the row must hold just this when the batch is committed.

@@ -30,6 +30,14 @@ struct Flags {
     /// Milliseconds that running attempts get when the server stops
     #[arg(long, default_value_t = 20_000)]
     grace: u64,
+
+    /// Address to listen on
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: String,
+
+    /// Milliseconds for which a session is kept that nobody uses
+    #[arg(long, default_value_t = 3_600_000)]
+    session_time_to_live: u64,
 }
 
 // Tools of these tests may block a thread to hold their body between two awaits.
@@ -54,6 +62,7 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
         .instructions("Only for tests.")
         .limits(limits)
         .grace(Duration::from_millis(flags.grace))
+        .session_time_to_live(Duration::from_millis(flags.session_time_to_live))
         .tool(steps::one_step)
         .tool(steps::two_steps)
         .tool(steps::charge)
@@ -77,7 +86,7 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
     if flags.stdio {
         return Ok(server.serve_stdio().await?);
     }
-    let listening = server.listen("127.0.0.1:0").await?;
+    let listening = server.listen(flags.listen.as_str()).await?;
     let mut stdout = std::io::stdout();
     writeln!(stdout, "listening on {}", listening.url())?;
     stdout.flush()?;

@@ -134,7 +134,8 @@ impl Invocation {
         let mut batch = Batch::default();
         let row_key = self.id.as_bytes().to_vec();
         match &state.owned_row {
-            OwnedRow::None { key } => {
+            OwnedRow::None { key, name } => {
+                batch.writes.extend(name.clone());
                 if let Some((key, used)) = key {
                     batch.guard(Keyspace::IdempotencyKey, key.clone(), None);
                     batch.put(Keyspace::IdempotencyKey, key.clone(), codec::encode(used));
@@ -179,6 +180,7 @@ impl Invocation {
         let mut state = self.state.lock();
         state.durable = state.gathering;
         state.writes_in_flight.clear();
+        self.admitted.send_replace(true);
     }
 }
 

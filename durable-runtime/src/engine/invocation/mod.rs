@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use self::activity::Activity;
 pub(in crate::engine) use self::batch::{BatchEnd, journal_key};
@@ -20,7 +21,7 @@ use crate::id::InvocationId;
 use crate::journal::identity::Identity;
 use crate::journal::record::{Admission, KeyUse, Record};
 use crate::journal::replay::History;
-use crate::store::{Row, Scan, Store, StoreError};
+use crate::store::{Row, Scan, Store, StoreError, Write};
 use crate::table::operation::{self, ReadRequest};
 use crate::table::overlay::Overlay;
 
@@ -37,7 +38,7 @@ pub(crate) enum Halt {
 /// process at a time can go on with an invocation.
 pub(crate) enum OwnedRow {
     /// The invocation is not in the store yet.
-    None { key: Option<(Vec<u8>, KeyUse)> },
+    None { key: Option<(Vec<u8>, KeyUse)>, name: Option<Write> },
     /// It is, with this row.
     Stored(Vec<u8>),
 }
@@ -84,6 +85,8 @@ pub(crate) struct Invocation {
     history: History,
     /// It was in the store when this run began.
     was_stored: bool,
+    /// Tells those who wait that the admission is durable.
+    admitted: watch::Sender<bool>,
     state: Mutex<State>,
 }
 
@@ -94,9 +97,11 @@ impl Invocation {
         surroundings: Arc<Surroundings>,
         admission: Admission,
         key: Option<(Vec<u8>, KeyUse)>,
+        name: Option<Write>,
+        admitted: watch::Sender<bool>,
     ) -> Self {
         let records = vec![Record::Admitted(admission.clone())];
-        Self::new(id, surroundings, History::new(admission), records, 0, OwnedRow::None { key })
+        Self::new(id, surroundings, History::new(admission), records, 0, OwnedRow::None { key, name }, admitted)
     }
 
     /// An invocation as the store has it; `was_unclean` if its last run ended uncleanly.
@@ -109,7 +114,8 @@ impl Invocation {
         was_unclean: bool,
     ) -> Self {
         let owned_row = OwnedRow::Stored(owned_row);
-        let invocation = Self::new(id, surroundings, history, Vec::new(), next_row, owned_row);
+        let (admitted, _) = watch::channel(true);
+        let invocation = Self::new(id, surroundings, history, Vec::new(), next_row, owned_row, admitted);
         invocation.state.lock().was_unclean = was_unclean;
         invocation
     }
@@ -121,12 +127,14 @@ impl Invocation {
         records: Vec<Record>,
         next_row: u32,
         owned_row: OwnedRow,
+        admitted: watch::Sender<bool>,
     ) -> Self {
         Self {
             id,
             surroundings,
             history,
             was_stored: matches!(owned_row, OwnedRow::Stored(_)),
+            admitted,
             state: Mutex::new(State {
                 records,
                 writes: Overlay::default(),

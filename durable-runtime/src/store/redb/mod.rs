@@ -24,6 +24,8 @@ fn table(keyspace: Keyspace) -> Table {
         Keyspace::Result => "result",
         Keyspace::IdempotencyKey => "idempotency_key",
         Keyspace::Table => "table",
+        Keyspace::Session => "session",
+        Keyspace::Stream => "stream",
     })
 }
 

@@ -1,0 +1,328 @@
+//! Sessions of the revision 2025-11-25: they outlive connections and processes.
+//!
+//! The stream of a call has a name that is durable together with the call's admission. A client that lost its connection
+//! comes back with the id of the last event it saw; if the process is another one by then, what it gets is the response that
+//! the invocation ended with.
+
+mod event_id;
+mod live;
+mod row;
+mod stream;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_core::Stream;
+use parking_lot::RwLock;
+use rmcp::model::{
+    ClientJsonRpcMessage, ClientNotification, ClientRequest, GetExtensions, JsonRpcMessage, RequestId,
+    ServerJsonRpcMessage,
+};
+use rmcp::transport::streamable_http_server::session::{
+    RestoreOutcome, ServerSseMessage, SessionId, SessionManager, SessionRestoreMarker, SessionState, SessionStore,
+    SessionStoreError,
+};
+use uuid::Uuid;
+
+use self::event_id::{EventId, Position};
+use self::live::{Live, SessionTransport};
+use self::row::Rows;
+use self::stream::{Outlet, Reader};
+use super::result;
+use crate::clock::Timestamp;
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind};
+use crate::id::InvocationId;
+
+pub(super) use self::live::CallStream;
+pub(super) use self::row::stream_name;
+
+/// After how long without any use a session is put out of memory. It stays in the store.
+const IDLE: Duration = Duration::from_secs(10 * 60);
+/// How often sessions are looked through.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// The sessions of a server.
+#[derive(Clone)]
+pub(super) struct Sessions(Arc<Inner>);
+
+struct Inner {
+    engine: Arc<Engine>,
+    rows: Rows,
+    live: RwLock<HashMap<SessionId, Arc<Live>>>,
+}
+
+impl Sessions {
+    pub(super) fn new(engine: Arc<Engine>, time_to_live: Duration) -> Self {
+        let rows = Rows { surroundings: Arc::clone(engine.surroundings()), time_to_live };
+        Self(Arc::new(Inner { engine, rows, live: RwLock::default() }))
+    }
+
+    /// Deletes sessions whose time is over and puts idle ones out of memory, until the server stops.
+    pub(super) fn watch(&self) {
+        let sessions = self.clone();
+        self.0.engine.in_background(async move {
+            loop {
+                let clock = &sessions.0.rows.surroundings.clock;
+                clock.sleep_until(clock.now().after(SWEEP)).await;
+                sessions.put_out_idle();
+                if let Err(error) = sessions.0.rows.sweep().await {
+                    tracing::warn!(%error, "old sessions could not be deleted");
+                }
+            }
+        });
+    }
+
+    fn put_out_idle(&self) {
+        let now = self.0.rows.now().as_millis();
+        let idle = u64::try_from(IDLE.as_millis()).expect("ten minutes");
+        let since = Timestamp::from_millis(now.saturating_sub(idle));
+        self.0.live.write().retain(|_, live| {
+            let is_idle = live.is_idle_since(since);
+            if is_idle {
+                live.close();
+            }
+            !is_idle
+        });
+    }
+
+    fn live(&self, id: &SessionId) -> Result<Arc<Live>, Error> {
+        self.0.live.read().get(id).cloned().ok_or_else(|| unknown(id))
+    }
+
+    fn add(&self, id: SessionId) -> SessionTransport {
+        let (live, transport) = Live::new(id.clone(), Arc::clone(&self.0.rows.surroundings.clock));
+        self.0.live.write().insert(id, live);
+        transport
+    }
+
+    /// Writes down now and then that the session is in use.
+    fn touch(&self, live: &Arc<Live>) {
+        let part = u64::try_from(self.0.rows.time_to_live.as_millis() / 16).unwrap_or(u64::MAX);
+        if live.touch(part) {
+            let (sessions, live) = (self.clone(), Arc::clone(live));
+            self.0.engine.in_background(async move {
+                if let Err(error) = sessions.0.rows.touch(&live.id).await {
+                    tracing::warn!(%error, session = &*live.id, "the use of a session could not be written down");
+                }
+                live.touched();
+            });
+        }
+    }
+
+    /// A stream that is not in memory: of an earlier process, or one that was broken off.
+    async fn take_up(&self, live: &Arc<Live>, name: Uuid, from: u64) -> Result<Arc<Outlet>, Error> {
+        let Some((invocation, request)) = self.0.rows.stream(&live.id, name).await? else {
+            return Err(Error::new(
+                ErrorKind::FixCall,
+                "event_unknown",
+                format!("session {} has no such event", live.id),
+            ));
+        };
+        let outlet = Outlet::resumed(name, from);
+        let kept = live.keep_stream(name, Arc::clone(&outlet));
+        if Arc::ptr_eq(&kept, &outlet) {
+            self.answer(invocation, request, outlet);
+        }
+        Ok(kept)
+    }
+
+    /// Ends a stream with the response of its invocation, when that is there.
+    fn answer(&self, invocation: InvocationId, request: RequestId, outlet: Arc<Outlet>) {
+        let sessions = self.clone();
+        self.0.engine.in_background(async move {
+            let now = || sessions.0.rows.now();
+            let (is_replayed, answer) = match sessions.0.engine.follow(invocation).await {
+                Ok(Some(submitted)) => (submitted.is_replayed(), Ok(submitted.answer().await)),
+                Ok(None) => (false, Err(invocation_missing(invocation))),
+                Err(error) => {
+                    tracing::warn!(%error, %invocation, "a stream cannot be taken up");
+                    return outlet.break_off(now());
+                }
+            };
+            let result = answer.and_then(|answer| result::of_answer(answer, invocation, is_replayed));
+            match result {
+                Err(error) if error.kind() == ErrorKind::Retry => outlet.break_off(now()),
+                result => outlet.end(result::response(result, request), now()),
+            }
+        });
+    }
+}
+
+fn unknown(id: &SessionId) -> Error {
+    Error::new(ErrorKind::FixCall, "session_unknown", format!("there is no session `{id}`; begin a new one"))
+}
+
+fn invocation_missing(id: InvocationId) -> Error {
+    Error::new(
+        ErrorKind::AskPerson,
+        "invocation_missing",
+        format!("invocation {id} is no longer in the store; it ended longer ago than results are kept"),
+    )
+}
+
+impl SessionManager for Sessions {
+    type Error = Error;
+    type Transport = SessionTransport;
+
+    async fn create_session(&self) -> Result<(SessionId, SessionTransport), Error> {
+        let id: SessionId = Uuid::new_v4().to_string().into();
+        let transport = self.add(id.clone());
+        Ok((id, transport))
+    }
+
+    async fn initialize_session(
+        &self,
+        id: &SessionId,
+        message: ClientJsonRpcMessage,
+    ) -> Result<ServerJsonRpcMessage, Error> {
+        let live = self.live(id)?;
+        let begun = match &message {
+            JsonRpcMessage::Request(request) => match &request.request {
+                ClientRequest::InitializeRequest(initialize)
+                    if initialize.extensions().get::<SessionRestoreMarker>().is_none() =>
+                {
+                    Some(serde_json::to_string(&initialize.params).map_err(|error| {
+                        Error::new(
+                            ErrorKind::FixCall,
+                            "session_invalid",
+                            format!("the client's `initialize` is not JSON: {error}"),
+                        )
+                    })?)
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        let answer = live.initialize(message).await.ok_or_else(|| unknown(id))?;
+        // The id is promised with this answer.
+        if let Some(initialize) = begun
+            && matches!(answer, JsonRpcMessage::Response(_))
+        {
+            self.0.rows.begin(id, initialize, String::new()).await?;
+        }
+        Ok(answer)
+    }
+
+    async fn has_session(&self, id: &SessionId) -> Result<bool, Error> {
+        let live = self.0.live.read().get(id).cloned();
+        Ok(match live {
+            Some(live) if !live.is_over() => {
+                self.touch(&live);
+                true
+            }
+            _ => false,
+        })
+    }
+
+    /// The session's handler has ended, or the client ends the session; then [`SessionStore::delete`] follows.
+    async fn close_session(&self, id: &SessionId) -> Result<(), Error> {
+        let mut live = self.0.live.write();
+        if live.get(id).is_some_and(|live| live.is_over()) {
+            live.remove(id);
+        }
+        Ok(())
+    }
+
+    async fn create_stream(
+        &self,
+        id: &SessionId,
+        mut message: ClientJsonRpcMessage,
+    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Error> {
+        let live = self.live(id)?;
+        let Some(outlet) = live.open_stream(&mut message) else {
+            let outlet = Outlet::new();
+            if let JsonRpcMessage::Request(request) = message {
+                let error = Error::new(
+                    ErrorKind::FixCall,
+                    "request_id_used",
+                    format!(
+                        "a request with the id `{}` is not answered yet; give each request an id of its own",
+                        request.id
+                    ),
+                );
+                outlet.end(result::response(Err(error), request.id), self.0.rows.now());
+            }
+            return Ok(outlet.read(0));
+        };
+        let reader = outlet.read(0);
+        if live.accept(message).await { Ok(reader) } else { Err(unknown(id)) }
+    }
+
+    async fn accept_message(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Result<(), Error> {
+        let live = self.live(id)?;
+        if let JsonRpcMessage::Notification(notification) = &message
+            && let ClientNotification::CancelledNotification(cancelled) = &notification.notification
+            && let Some(request) = &cancelled.params.request_id
+        {
+            live.cancelled(request);
+        }
+        if live.accept(message).await { Ok(()) } else { Err(unknown(id)) }
+    }
+
+    async fn create_standalone_stream(
+        &self,
+        id: &SessionId,
+    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Error> {
+        Ok(standalone(&*self.live(id)?))
+    }
+
+    async fn resume(
+        &self,
+        id: &SessionId,
+        last_event_id: String,
+    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Error> {
+        let live = self.live(id)?;
+        let Ok(last) = last_event_id.parse::<EventId>() else {
+            // The event was not on the stream of a call.
+            return Ok(standalone(&live));
+        };
+        if last.position == Position::End {
+            let outlet = Outlet::new();
+            outlet.break_off(self.0.rows.now());
+            return Ok(outlet.read(0));
+        }
+        let from = last.position.next();
+        let outlet = match live.stream(last.stream) {
+            Some(outlet) if !outlet.is_broken_off() => outlet,
+            _ => self.take_up(&live, last.stream, from).await?,
+        };
+        Ok(outlet.read(from))
+    }
+
+    async fn restore_session(&self, id: SessionId) -> Result<RestoreOutcome<SessionTransport>, Error> {
+        if self.has_session(&id).await? {
+            return Ok(RestoreOutcome::AlreadyPresent);
+        }
+        Ok(RestoreOutcome::Restored(self.add(id)))
+    }
+}
+
+/// The stream of what no request asked for. Two connections of one client that took it from each other would do so for ever,
+/// so the second one stays silent.
+fn standalone(live: &Live) -> Reader {
+    if live.standalone.has_reader() { Outlet::new().read(0) } else { live.standalone.read(0) }
+}
+
+#[async_trait]
+impl SessionStore for Sessions {
+    async fn load(&self, id: &str) -> Result<Option<SessionState>, SessionStoreError> {
+        let Some(session) = self.0.rows.session(id).await? else { return Ok(None) };
+        Ok(Some(SessionState::new(serde_json::from_str(&session.initialize)?)))
+    }
+
+    /// The session is in the store since its first answer.
+    async fn store(&self, _id: &str, _state: &SessionState) -> Result<(), SessionStoreError> {
+        Ok(())
+    }
+
+    async fn delete(&self, id: &str) -> Result<(), SessionStoreError> {
+        let live = self.0.live.write().remove(id);
+        if let Some(live) = live {
+            live.close();
+        }
+        Ok(self.0.rows.delete(id).await?)
+    }
+}
