@@ -11,7 +11,7 @@ use crate::engine::{Engine, Limits, Surroundings};
 use crate::error::{Error, ErrorKind};
 use crate::state::States;
 use crate::store::Store;
-use crate::store::redb::{RedbBackend, RedbOptions};
+use crate::store::redb::{self, RedbOptions};
 use crate::tool::{Registry, Tool};
 
 enum StoreChoice {
@@ -68,7 +68,7 @@ impl ServerBuilder {
             version,
             instructions: None,
             store: StoreChoice::None,
-            cache_bytes: 256 << 20,
+            cache_bytes: redb::CACHE_BYTES,
             tools: Vec::new(),
             states: States::default(),
             duplicate_state: None,
@@ -195,13 +195,7 @@ impl ServerBuilder {
         let contract = Contract::of(&registry)?;
         let store: Arc<dyn Store> = match self.store {
             StoreChoice::Given(store) => store,
-            StoreChoice::File(path) => {
-                let options = RedbOptions { path, cache_bytes: self.cache_bytes };
-                let opened = tokio::task::spawn_blocking(move || RedbBackend::open(options)).await;
-                Arc::new(opened.map_err(|error| {
-                    Error::new(ErrorKind::AskPerson, "store_damaged", "opening the store panicked").with_source(error)
-                })??)
-            }
+            StoreChoice::File(path) => Arc::new(redb::open(RedbOptions { path, cache_bytes: self.cache_bytes }).await?),
             StoreChoice::None => {
                 return Err(Error::new(
                     ErrorKind::FixProgram,

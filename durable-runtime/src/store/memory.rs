@@ -1,6 +1,6 @@
 //! The reference model of a store: ordered maps in memory. For tests; nothing of it survives the process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -36,17 +36,32 @@ fn above(keyspace: Keyspace) -> Bound<(Keyspace, Vec<u8>)> {
         .map_or(Bound::Unbounded, |next| Bound::Excluded((next, Vec::new())))
 }
 
+/// The bounds of a scan, as bounds over all rows.
+fn bounds(scan: &Scan) -> (Bound<(Keyspace, Vec<u8>)>, Bound<(Keyspace, Vec<u8>)>) {
+    let lower = within(scan.keyspace, &scan.lower, Bound::Included((scan.keyspace, Vec::new())));
+    let upper = within(scan.keyspace, &scan.upper, above(scan.keyspace));
+    (lower, upper)
+}
+
 impl SyncBackend for MemoryBackend {
     fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.rows.read().get(&(keyspace, key.to_vec())).cloned())
     }
 
-    fn scan(&self, scan: &Scan) -> Result<Vec<Row>, StoreError> {
-        let lower = within(scan.keyspace, &scan.lower, Bound::Included((scan.keyspace, Vec::new())));
-        let upper = within(scan.keyspace, &scan.upper, above(scan.keyspace));
+    fn get_many(&self, keyspace: Keyspace, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         let rows = self.rows.read();
-        let found = rows.range((lower, upper)).map(|((_, key), value)| (key.clone(), value.clone()));
+        Ok(keys.iter().map(|key| rows.get(&(keyspace, key.clone())).cloned()).collect())
+    }
+
+    fn scan(&self, scan: &Scan) -> Result<Vec<Row>, StoreError> {
+        let rows = self.rows.read();
+        let found = rows.range(bounds(scan)).map(|((_, key), value)| (key.clone(), value.clone()));
         Ok(if scan.descending { found.rev().take(scan.limit).collect() } else { found.take(scan.limit).collect() })
+    }
+
+    fn count(&self, scan: &Scan, except: &BTreeSet<Vec<u8>>) -> Result<u64, StoreError> {
+        let rows = self.rows.read();
+        Ok(rows.range(bounds(scan)).filter(|((_, key), _)| !except.contains(key)).count() as u64)
     }
 
     fn commit_group(&self, group: &[&Batch]) -> Result<Vec<Result<(), usize>>, StoreError> {
