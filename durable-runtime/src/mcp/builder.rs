@@ -11,7 +11,7 @@ use crate::engine::{Engine, Limits, Surroundings};
 use crate::error::{Error, ErrorKind};
 use crate::state::States;
 use crate::store::Store;
-use crate::store::redb::{self, RedbOptions};
+use crate::store::redb::{CACHE_BYTES, RedbOptions, open_file};
 use crate::tool::{Registry, Tool};
 
 enum StoreChoice {
@@ -68,7 +68,7 @@ impl ServerBuilder {
             version,
             instructions: None,
             store: StoreChoice::None,
-            cache_bytes: redb::CACHE_BYTES,
+            cache_bytes: CACHE_BYTES,
             tools: Vec::new(),
             states: States::default(),
             duplicate_state: None,
@@ -195,7 +195,7 @@ impl ServerBuilder {
         let contract = Contract::of(&registry)?;
         let store: Arc<dyn Store> = match self.store {
             StoreChoice::Given(store) => store,
-            StoreChoice::File(path) => Arc::new(redb::open(RedbOptions { path, cache_bytes: self.cache_bytes }).await?),
+            StoreChoice::File(path) => Arc::new(open_file(RedbOptions { path, cache_bytes: self.cache_bytes }).await?),
             StoreChoice::None => {
                 return Err(Error::new(
                     ErrorKind::FixProgram,

@@ -9,6 +9,7 @@ use parking_lot::RwLock;
 use super::{Batch, Keyspace, Row, Scan, StoreError, SyncBackend};
 
 type Rows = BTreeMap<(Keyspace, Vec<u8>), Vec<u8>>;
+type RowBound = Bound<(Keyspace, Vec<u8>)>;
 
 /// Rows in memory. Clones have the same rows, so that a test can open a second store on what a first one left.
 #[derive(Clone, Debug, Default)]
@@ -17,11 +18,7 @@ pub struct MemoryBackend {
 }
 
 /// The bound of a key within its keyspace, as a bound over all rows.
-fn within(
-    keyspace: Keyspace,
-    bound: &Bound<Vec<u8>>,
-    unbounded: Bound<(Keyspace, Vec<u8>)>,
-) -> Bound<(Keyspace, Vec<u8>)> {
+fn within(keyspace: Keyspace, bound: &Bound<Vec<u8>>, unbounded: RowBound) -> RowBound {
     match bound {
         Bound::Included(key) => Bound::Included((keyspace, key.clone())),
         Bound::Excluded(key) => Bound::Excluded((keyspace, key.clone())),
@@ -29,7 +26,7 @@ fn within(
     }
 }
 
-fn above(keyspace: Keyspace) -> Bound<(Keyspace, Vec<u8>)> {
+fn above(keyspace: Keyspace) -> RowBound {
     Keyspace::ALL
         .into_iter()
         .find(|other| *other > keyspace)
@@ -37,7 +34,7 @@ fn above(keyspace: Keyspace) -> Bound<(Keyspace, Vec<u8>)> {
 }
 
 /// The bounds of a scan, as bounds over all rows.
-fn bounds(scan: &Scan) -> (Bound<(Keyspace, Vec<u8>)>, Bound<(Keyspace, Vec<u8>)>) {
+fn bounds(scan: &Scan) -> (RowBound, RowBound) {
     let lower = within(scan.keyspace, &scan.lower, Bound::Included((scan.keyspace, Vec::new())));
     let upper = within(scan.keyspace, &scan.upper, above(scan.keyspace));
     (lower, upper)

@@ -10,7 +10,7 @@ use super::operation::sealed::{Answer, Reads, Writes};
 use super::operation::{self, GetRequest, ReadRequest, ReadTables, WriteRequest, WriteTables};
 use super::overlay::{self, Overlay};
 use crate::error::Error;
-use crate::store::redb::{self, RedbOptions};
+use crate::store::redb::{CACHE_BYTES, RedbOptions, open_file};
 use crate::store::{self, Batch, CommitError, GroupCommit, Keyspace, MemoryBackend, Row, StoreError};
 
 /// A handle of a store, with which tables are read and written outside of tools: in tests and in programs that look after
@@ -67,7 +67,7 @@ impl Store {
     /// `store_damaged`, `store_format_newer`, `store_format_older`, `store_not_a_file`, `store_directory_missing`,
     /// `store_not_permitted`, `store_unavailable`. Nothing is written to a file that is refused.
     pub fn open(path: impl Into<PathBuf>) -> OpenStore {
-        OpenStore { options: RedbOptions { path: path.into(), cache_bytes: redb::CACHE_BYTES } }
+        OpenStore { options: RedbOptions { path: path.into(), cache_bytes: CACHE_BYTES } }
     }
 
     /// An empty store in memory, for tests.
@@ -119,7 +119,7 @@ impl IntoFuture for OpenStore {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async { Ok(Store::custom(redb::open(self.options).await?)) })
+        Box::pin(async { Ok(Store::custom(open_file(self.options).await?)) })
     }
 }
 

@@ -49,7 +49,7 @@ pub(crate) struct RedbBackend {
 }
 
 /// Opens the file, or makes a new one, without blocking the runtime.
-pub(crate) async fn open(options: RedbOptions) -> Result<GroupCommit<RedbBackend>, Error> {
+pub(crate) async fn open_file(options: RedbOptions) -> Result<GroupCommit<RedbBackend>, Error> {
     let opened = tokio::task::spawn_blocking(move || RedbBackend::open(options)).await;
     let opened = opened.map_err(|error| {
         Error::new(ErrorKind::AskPerson, "store_damaged", "opening the store panicked").with_source(error)
