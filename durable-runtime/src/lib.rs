@@ -67,7 +67,10 @@ pub use mcp::{Listening, Server, ServerBuilder};
 pub use operation::{DurableFuture, Operation};
 pub use state::State;
 pub use step::StepContext;
-pub use table::{Encoding, Json, KeyRange, Raw, ReadTables, SortedMap, TableOperation, Transaction, WriteTables};
+pub use table::{
+    Encoding, Json, KeyRange, OpenStore, Page, Prefix, Raw, ReadTables, SortedMap, Store, TableOperation, Transaction,
+    WriteTables,
+};
 pub use tool::{ArgumentError, Body, Tool, ToolDefinition, ToolReturn};
 
 /// The examples of the documentation, as tests.
@@ -77,4 +80,6 @@ mod documentation {
     mod readme {}
     #[doc = include_str!("../../docs/steps.md")]
     mod steps {}
+    #[doc = include_str!("../../docs/tables.md")]
+    mod tables {}
 }

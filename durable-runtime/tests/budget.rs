@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use durable_runtime::prelude::*;
@@ -161,8 +162,16 @@ impl SyncBackend for SlowDisk {
         self.0.get(keyspace, key)
     }
 
+    fn get_many(&self, keyspace: Keyspace, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        self.0.get_many(keyspace, keys)
+    }
+
     fn scan(&self, scan: &Scan) -> Result<Vec<Row>, StoreError> {
         self.0.scan(scan)
+    }
+
+    fn count(&self, scan: &Scan, except: &BTreeSet<Vec<u8>>) -> Result<u64, StoreError> {
+        self.0.count(scan, except)
     }
 
     fn commit_group(&self, group: &[&Batch]) -> Result<Vec<Result<(), usize>>, StoreError> {

@@ -5,12 +5,14 @@ use std::fs;
 use std::path::Path;
 
 /// Texts of the sources that look like codes and are none.
-const NO_CODES: [&str; 8] = [
+const NO_CODES: [&str; 10] = [
     "at_least",
     "at_most",
     "cleanly_stopped",
     "fix_call",
+    "get_many",
     "idempotency_key",
+    "reverse_page",
     "reverse_range",
     "snake_case",
     "try_join",

@@ -7,6 +7,8 @@ mod value;
 use std::fmt;
 use std::sync::Arc;
 
+use bincode::{Decode, Encode};
+
 use crate::engine::Invocation;
 use crate::id::InvocationId;
 use crate::journal::codec;
@@ -14,8 +16,8 @@ use crate::journal::identity::Identity;
 use crate::journal::record::Record;
 use crate::store::{Row, Store};
 use crate::table::operation::sealed::{Answer, Reads, Writes};
-use crate::table::operation::{self, ReadRequest, WriteRequest};
-use crate::table::overlay::Overlay;
+use crate::table::operation::{self, GetRequest, OperationName, ReadRequest, WriteRequest};
+use crate::table::overlay::{self, Overlay};
 use crate::table::{ReadTables, WriteTables};
 
 pub use self::branch::{Join, Race, TryJoin, branch, enter, start};
@@ -55,11 +57,40 @@ impl DurableContext {
     }
 
     /// Gives an operation its identity. Does not end when the invocation cannot go on.
-    async fn claim(&self, name: String, key: String) -> Identity {
-        match self.invocation.claim_operation(self.identity(name, Some(key))) {
+    async fn claim(&self, operation: OperationName) -> Identity {
+        let identity = self.identity(operation.name, Some(operation.key));
+        let claimed = if operation.is_alias {
+            self.invocation.claim_alias(identity)
+        } else {
+            self.invocation.claim_operation(identity)
+        };
+        match claimed {
             Some(identity) => identity,
             None => self.invocation.suspend().await,
         }
+    }
+
+    /// What a read of a table gave, or gives now.
+    async fn read_once<T: Encode + Decode<()>>(&self, operation: OperationName, read: impl Future<Output = T>) -> T {
+        let operation = self.claim(operation).await;
+        if let Some(recorded) = self.invocation.history().operation(&operation) {
+            match codec::decode(recorded) {
+                Ok(answer) => return answer,
+                Err(error) => {
+                    self.invocation
+                        .park("journal_damaged", format!("what `{operation}` gave is not readable: {error}"));
+                    self.invocation.suspend().await;
+                }
+            }
+        }
+        let answer = {
+            let _running = self.invocation.begin_read();
+            read.await
+        };
+        // It joins the poll's batch: whatever depends on it waits for that one.
+        let result = codec::encode(&answer);
+        self.invocation.stage(Record::Operated { operation, result }, Overlay::default());
+        answer
     }
 }
 
@@ -71,34 +102,25 @@ impl fmt::Debug for DurableContext {
 
 impl Reads for DurableContext {
     fn read(&self, mut request: ReadRequest) -> Answer<'_, Vec<Row>> {
-        Box::pin(async move {
-            let operation = self.claim(std::mem::take(&mut request.name), std::mem::take(&mut request.key)).await;
-            if let Some(recorded) = self.invocation.history().operation(&operation) {
-                match codec::decode(recorded) {
-                    Ok(rows) => return Ok(rows),
-                    Err(error) => {
-                        self.invocation
-                            .park("journal_damaged", format!("what `{operation}` gave is not readable: {error}"));
-                        self.invocation.suspend().await;
-                    }
-                }
-            }
-            let rows = {
-                let _running = self.invocation.begin_read();
-                self.invocation.read(request, None).await
-            };
-            // It joins the poll's batch: whatever depends on it waits for that one.
-            let result = codec::encode(&rows);
-            self.invocation.stage(Record::Operated { operation, result }, Overlay::default());
-            Ok(rows)
-        })
+        let operation = std::mem::take(&mut request.operation);
+        Box::pin(async move { Ok(self.read_once(operation, self.invocation.read(request, None)).await) })
+    }
+
+    fn get_many(&self, mut request: GetRequest) -> Answer<'_, Vec<Option<Vec<u8>>>> {
+        let operation = std::mem::take(&mut request.operation);
+        Box::pin(async move { Ok(self.read_once(operation, self.invocation.get_many(request, None)).await) })
+    }
+
+    fn count(&self, mut request: ReadRequest) -> Answer<'_, u64> {
+        let operation = std::mem::take(&mut request.operation);
+        Box::pin(async move { Ok(self.read_once(operation, self.invocation.count(request, None)).await) })
     }
 }
 
 impl Writes for DurableContext {
     fn write(&self, request: WriteRequest) -> Answer<'_, ()> {
         Box::pin(async move {
-            let operation = self.claim(request.name, request.key).await;
+            let operation = self.claim(request.operation).await;
             if self.invocation.history().operation(&operation).is_some() {
                 return Ok(());
             }
@@ -139,7 +161,15 @@ impl fmt::Debug for ReadContext {
 
 impl Reads for ReadContext {
     fn read(&self, request: ReadRequest) -> Answer<'_, Vec<Row>> {
-        Box::pin(async move { Ok(operation::answer(&*self.store, request, |_| Overlay::default()).await?) })
+        Box::pin(async move { Ok(operation::answer(&*self.store, request, Overlay::default()).await?) })
+    }
+
+    fn get_many(&self, request: GetRequest) -> Answer<'_, Vec<Option<Vec<u8>>>> {
+        Box::pin(async move { Ok(overlay::get_many(&*self.store, Overlay::default(), request.keys).await?) })
+    }
+
+    fn count(&self, request: ReadRequest) -> Answer<'_, u64> {
+        Box::pin(async move { Ok(overlay::count(&*self.store, Overlay::default(), request.scan).await?) })
     }
 }
 

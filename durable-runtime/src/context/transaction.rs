@@ -12,6 +12,7 @@ use super::DurableContext;
 use crate::engine::TransactionEnd;
 use crate::operation::Operation;
 use crate::table::Transaction;
+use crate::table::operation::OperationName;
 use crate::table::transaction::Function;
 
 impl DurableContext {
@@ -67,7 +68,8 @@ impl DurableContext {
         T: DeserializeOwned,
         E: DeserializeOwned,
     {
-        let operation = self.claim("transaction".into(), alias).await;
+        let operation =
+            self.claim(OperationName { name: "transaction".into(), is_alias: !alias.is_empty(), key: alias }).await;
         let text = operation.to_string();
         let result = if let Some(recorded) = self.invocation.history().operation(&operation) {
             recorded.to_vec()

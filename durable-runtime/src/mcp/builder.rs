@@ -12,7 +12,7 @@ use crate::engine::{Engine, Limits, Surroundings};
 use crate::error::{Error, ErrorKind};
 use crate::state::States;
 use crate::store::Store;
-use crate::store::redb::{RedbBackend, RedbOptions};
+use crate::store::redb::{CACHE_BYTES, RedbOptions, open_file};
 use crate::tool::{Registry, Tool};
 
 enum StoreChoice {
@@ -70,7 +70,7 @@ impl ServerBuilder {
             version,
             instructions: None,
             store: StoreChoice::None,
-            cache_bytes: 256 << 20,
+            cache_bytes: CACHE_BYTES,
             tools: Vec::new(),
             states: States::default(),
             duplicate_state: None,
@@ -206,13 +206,7 @@ impl ServerBuilder {
         let contract = Contract::of(&registry)?;
         let store: Arc<dyn Store> = match self.store {
             StoreChoice::Given(store) => store,
-            StoreChoice::File(path) => {
-                let options = RedbOptions { path, cache_bytes: self.cache_bytes };
-                let opened = tokio::task::spawn_blocking(move || RedbBackend::open(options)).await;
-                Arc::new(opened.map_err(|error| {
-                    Error::new(ErrorKind::AskPerson, "store_damaged", "opening the store panicked").with_source(error)
-                })??)
-            }
+            StoreChoice::File(path) => Arc::new(open_file(RedbOptions { path, cache_bytes: self.cache_bytes }).await?),
             StoreChoice::None => {
                 return Err(Error::new(
                     ErrorKind::FixProgram,

@@ -16,6 +16,7 @@ use crate::engine::{Difference, Engine};
 use crate::error::Error;
 use crate::local::LocalCall;
 use crate::store::CommitCounts;
+use crate::table::Store;
 
 pub(super) struct Parts {
     pub(super) engine: Arc<Engine>,
@@ -129,6 +130,20 @@ impl Server {
     /// a server is opened on the store again; their clients are told so.
     pub async fn shutdown(&self) {
         self.parts.engine.stop(self.parts.grace).await;
+    }
+
+    /// The server's store, to read and write tables outside of tools while it runs.
+    ///
+    /// ```
+    /// # use durable_runtime::prelude::*;
+    /// # async fn greet_first(server: &Server) -> Result<(), Error> {
+    /// const GREETINGS: SortedMap<String> = SortedMap::new("greetings");
+    /// GREETINGS.insert(&server.store(), [("ada", "Hello".to_owned())]).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn store(&self) -> Store {
+        Store::of_server(Arc::clone(&self.parts.engine.surroundings().store))
     }
 
     /// How many commits the store has made since it was opened.

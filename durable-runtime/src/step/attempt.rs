@@ -17,7 +17,7 @@ use crate::id::InvocationId;
 use crate::journal::identity::Identity;
 use crate::store::Row;
 use crate::table::operation::sealed::{Answer, Reads, Writes};
-use crate::table::operation::{ReadRequest, WriteRequest};
+use crate::table::operation::{GetRequest, ReadRequest, WriteRequest};
 use crate::table::overlay::Overlay;
 use crate::table::{ReadTables, WriteTables};
 
@@ -102,6 +102,20 @@ impl Reads for StepContext {
         Box::pin(async move {
             let own = self.writes.lock().within(&request.scan);
             Ok(self.invocation.read(request, Some(own)).await)
+        })
+    }
+
+    fn get_many(&self, request: GetRequest) -> Answer<'_, Vec<Option<Vec<u8>>>> {
+        Box::pin(async move {
+            let own = self.writes.lock().of(&request.keys);
+            Ok(self.invocation.get_many(request, Some(own)).await)
+        })
+    }
+
+    fn count(&self, request: ReadRequest) -> Answer<'_, u64> {
+        Box::pin(async move {
+            let own = self.writes.lock().within(&request.scan);
+            Ok(self.invocation.count(request, Some(own)).await)
         })
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Nobody waits for a timer. While one group is being synced, the next one gathers.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,8 +18,15 @@ pub trait SyncBackend: Send + Sync + 'static {
     /// The value of a row.
     fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// The values of several rows, all of one moment.
+    fn get_many(&self, keyspace: Keyspace, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StoreError>;
+
     /// The first rows of a scan, all of one moment.
     fn scan(&self, scan: &Scan) -> Result<Vec<Row>, StoreError>;
+
+    /// How many rows there are within a scan's bounds, at one moment, without those of `except`. It holds no more of them in
+    /// memory than one at a time.
+    fn count(&self, scan: &Scan, except: &BTreeSet<Vec<u8>>) -> Result<u64, StoreError>;
 
     /// Commits the batches in one transaction, with one sync. The guards of a batch see the batches before it; a batch
     /// with a guard that fails is left out, and its answer is the guard's index. A batch's [`Transaction`](super::Transaction)
@@ -96,6 +104,9 @@ impl<B: SyncBackend> GroupCommit<B> {
         &self,
         read: impl FnOnce(&B) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        if self.shared.queue.lock().closed {
+            return Err(closed());
+        }
         let backend = Arc::clone(&self.backend);
         tokio::task::spawn_blocking(move || read(&backend))
             .await
@@ -108,8 +119,20 @@ impl<B: SyncBackend> Read for GroupCommit<B> {
         Box::pin(self.read(move |backend| backend.get(keyspace, &key)))
     }
 
+    fn get_many(
+        &self,
+        keyspace: Keyspace,
+        keys: Vec<Vec<u8>>,
+    ) -> StoreFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
+        Box::pin(self.read(move |backend| backend.get_many(keyspace, &keys)))
+    }
+
     fn scan(&self, scan: Scan) -> StoreFuture<'_, Result<Vec<Row>, StoreError>> {
         Box::pin(self.read(move |backend| backend.scan(&scan)))
+    }
+
+    fn count(&self, scan: Scan, except: BTreeSet<Vec<u8>>) -> StoreFuture<'_, Result<u64, StoreError>> {
+        Box::pin(self.read(move |backend| backend.count(&scan, &except)))
     }
 }
 
@@ -161,7 +184,7 @@ impl<B> Drop for GroupCommit<B> {
 }
 
 fn closed() -> StoreError {
-    StoreError::unavailable("the store is closed, because the server is stopping")
+    StoreError::unavailable("the store is closed; open it again, or wait until the server is back")
 }
 
 fn write_groups(backend: &impl SyncBackend, shared: &Shared) {
@@ -225,6 +248,7 @@ mod tests {
         store.close().await;
         let refused = store.commit(Batch::default()).await;
         assert!(matches!(refused, Err(CommitError::Store(_))));
+        store.get(Keyspace::Meta, b"a".to_vec()).await.expect_err("a read is refused too");
     }
 
     struct Panicking;
@@ -233,8 +257,14 @@ mod tests {
         fn get(&self, _: Keyspace, _: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
             Ok(None)
         }
+        fn get_many(&self, _: Keyspace, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+            Ok(vec![None; keys.len()])
+        }
         fn scan(&self, _: &Scan) -> Result<Vec<Row>, StoreError> {
             Ok(Vec::new())
+        }
+        fn count(&self, _: &Scan, _: &BTreeSet<Vec<u8>>) -> Result<u64, StoreError> {
+            Ok(0)
         }
         fn commit_group(&self, _: &[&Batch]) -> Result<Vec<Result<(), usize>>, StoreError> {
             panic!("the backend is broken")

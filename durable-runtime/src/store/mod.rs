@@ -8,6 +8,7 @@ mod memory;
 pub(crate) mod redb;
 mod transaction;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 use std::ops::Bound;
@@ -131,9 +132,20 @@ pub trait Read: Send + Sync + 'static {
     /// The value of a row.
     fn get(&self, keyspace: Keyspace, key: Vec<u8>) -> StoreFuture<'_, Result<Option<Vec<u8>>, StoreError>>;
 
+    /// The values of several rows, in the order of the keys, all of one moment.
+    fn get_many(
+        &self,
+        keyspace: Keyspace,
+        keys: Vec<Vec<u8>>,
+    ) -> StoreFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>>;
+
     /// The first rows of a scan. All rows of one answer are of one moment. It sees every batch whose commit has
     /// returned, and no batch that is not durable.
     fn scan(&self, scan: Scan) -> StoreFuture<'_, Result<Vec<Row>, StoreError>>;
+
+    /// How many rows there are within a scan's bounds, at one moment; those with the keys of `except` are not counted. The
+    /// scan's direction and limit mean nothing here.
+    fn count(&self, scan: Scan, except: BTreeSet<Vec<u8>>) -> StoreFuture<'_, Result<u64, StoreError>>;
 }
 
 /// What a store can be told.

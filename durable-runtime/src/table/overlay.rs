@@ -1,9 +1,9 @@
 //! Writes that are not yet in the store, seen together with what is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use crate::store::{Row, Scan, Store, StoreError, View};
+use crate::store::{Keyspace, Row, Scan, Store, StoreError, View};
 
 /// Rows put (`Some`) and deleted (`None`), by their keys in the keyspace of tables.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +44,12 @@ impl Overlay {
                 .collect(),
         }
     }
+
+    /// The writes of some keys.
+    pub(crate) fn of(&self, keys: &[Vec<u8>]) -> Self {
+        let written = keys.iter().filter_map(|key| self.rows.get_key_value(key));
+        Self { rows: written.map(|(key, value)| (key.clone(), value.clone())).collect() }
+    }
 }
 
 /// The first rows of a scan, as they will be when the writes are committed.
@@ -81,6 +87,29 @@ fn merged(stored: Vec<Row>, over: Overlay, limit: usize, descending: bool) -> Ve
     }
 }
 
+/// The values of some keys, in their order, as they will be when the writes are committed.
+pub(crate) async fn get_many(
+    store: &dyn Store,
+    over: Overlay,
+    keys: Vec<Vec<u8>>,
+) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+    let mut values = store.get_many(Keyspace::Table, keys.clone()).await?;
+    for (value, key) in values.iter_mut().zip(&keys) {
+        if let Some(written) = over.rows.get(key) {
+            value.clone_from(written);
+        }
+    }
+    Ok(values)
+}
+
+/// How many rows there will be within a scan's bounds when the writes are committed.
+pub(crate) async fn count(store: &dyn Store, over: Overlay, scan: Scan) -> Result<u64, StoreError> {
+    let put = over.rows.values().filter(|value| value.is_some()).count() as u64;
+    // What is written over is not counted in the store, so it does not matter whether it is there.
+    let except: BTreeSet<Vec<u8>> = over.rows.into_keys().collect();
+    Ok(store.count(scan, except).await? + put)
+}
+
 /// Whether no key can be within the bounds. A store need not cope with such a scan.
 pub(crate) fn is_empty(lower: &Bound<Vec<u8>>, upper: &Bound<Vec<u8>>) -> bool {
     match (lower, upper) {
@@ -94,7 +123,6 @@ pub(crate) fn is_empty(lower: &Bound<Vec<u8>>, upper: &Bound<Vec<u8>>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Keyspace;
     use crate::store::{Batch, Commit, GroupCommit, MemoryBackend};
 
     async fn store_with(keys: &[&str]) -> GroupCommit<MemoryBackend> {
@@ -107,9 +135,12 @@ mod tests {
         store
     }
 
+    fn whole(descending: bool, limit: usize) -> Scan {
+        Scan { keyspace: Keyspace::Table, lower: Bound::Unbounded, upper: Bound::Unbounded, descending, limit }
+    }
+
     async fn keys(store: &dyn Store, over: &Overlay, descending: bool, limit: usize) -> Vec<String> {
-        let whole =
-            Scan { keyspace: Keyspace::Table, lower: Bound::Unbounded, upper: Bound::Unbounded, descending, limit };
+        let whole = whole(descending, limit);
         scan(store, over.within(&whole), whole)
             .await
             .expect("read")
@@ -129,5 +160,21 @@ mod tests {
         assert_eq!(keys(&store, &over, true, 10).await, ["c", "bb", "a"]);
         assert_eq!(keys(&store, &over, false, 2).await, ["a", "bb"]);
         assert_eq!(keys(&store, &over, true, 2).await, ["c", "bb"]);
+    }
+
+    #[tokio::test]
+    async fn a_count_and_a_look_at_many_keys_see_the_writes() {
+        let store = store_with(&["a", "b", "c"]).await;
+        let mut over = Overlay::default();
+        over.write(b"a".to_vec(), Some(b"new".to_vec()));
+        over.write(b"b".to_vec(), None);
+        over.write(b"d".to_vec(), Some(b"new".to_vec()));
+        over.write(b"e".to_vec(), None);
+        assert_eq!(count(&store, over.clone(), whole(false, 1)).await.expect("counted"), 3);
+        let asked = ["d", "a", "x", "b", "c", "a"].map(|key| key.as_bytes().to_vec()).to_vec();
+        let values = get_many(&store, over.of(&asked), asked).await.expect("read");
+        let shown: Vec<_> =
+            values.iter().map(|value| value.as_deref().map(|v| std::str::from_utf8(v).unwrap())).collect();
+        assert_eq!(shown, [Some("new"), Some("new"), None, None, Some("stored"), Some("new")]);
     }
 }

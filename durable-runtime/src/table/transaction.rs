@@ -7,12 +7,16 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+use super::encoding::Encoding;
 use super::overlay::{self, Overlay};
 use super::range::KeyRange;
-use super::sorted_map::{Encoding, SortedMap, check_key};
-use crate::error::Error;
-use crate::store::{Keyspace, Row, Scan, StoreError, View};
+use super::request::check_key;
+use super::sorted_map::SortedMap;
+use super::store::Store;
+use crate::error::{Error, ErrorKind};
+use crate::store::{self, Keyspace, Row, Scan, StoreError, View};
 
 /// The tables inside a transaction: what is read here is what the commit stands on, and what is written becomes visible
 /// with the function's `Ok`, or not at all.
@@ -227,5 +231,82 @@ impl Function {
     /// Runs it within a commit, over what was written before in the same one.
     pub(crate) fn run(&self, view: &mut dyn View, writes: Overlay, limit: usize) -> Result<Decided, StoreError> {
         (self.0.lock())(view, writes, limit)
+    }
+}
+
+/// A transaction outside of tools, which no journal records.
+struct Outside {
+    function: Function,
+    decided: Arc<Mutex<Option<Decided>>>,
+}
+
+impl store::Transact for Outside {
+    fn run(&self, view: &mut dyn View) -> Result<Vec<store::Write>, StoreError> {
+        let mut decided = self.function.run(view, Overlay::default(), usize::MAX)?;
+        let writes = match &mut decided {
+            Decided::Recorded { writes, .. } => std::mem::take(writes),
+            Decided::Unrecordable { .. } | Decided::Panicked(_) => Overlay::default(),
+        };
+        *self.decided.lock() = Some(decided);
+        let write = |(key, value)| store::Write { keyspace: Keyspace::Table, key, value };
+        Ok(writes.into_rows().map(write).collect())
+    }
+}
+
+impl Store {
+    /// Runs a function over several tables in one commit, as
+    /// [`DurableContext::transaction`](crate::DurableContext::transaction) does in a tool.
+    ///
+    /// ```
+    /// use durable_runtime::prelude::*;
+    /// use durable_runtime::Store;
+    ///
+    /// const STOCK: SortedMap<u32> = SortedMap::new("stock");
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), ToolError> {
+    /// let store = Store::in_memory()?;
+    /// let left = store
+    ///     .transaction(|tx| {
+    ///         let left = tx.get(&STOCK, "pear")?.unwrap_or(0) + 12;
+    ///         tx.insert(&STOCK, [("pear", left)])?;
+    ///         Ok::<_, ToolError>(left)
+    ///     })
+    ///     .await?;
+    /// assert_eq!(left, 12);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The function's own, and as of every operation outside of tools `store_unavailable`.
+    ///
+    /// # Panics
+    ///
+    /// When the function does; nothing is written then.
+    pub async fn transaction<T, E, F>(&self, function: F) -> Result<T, E>
+    where
+        T: Serialize + DeserializeOwned,
+        E: Serialize + DeserializeOwned + From<Error>,
+        F: Fn(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
+    {
+        let decided = Arc::new(Mutex::new(None));
+        let outside = Outside { function: Function::new(function), decided: Arc::clone(&decided) };
+        let batch = store::Batch { transaction: Some(store::Transaction::new(outside)), ..store::Batch::default() };
+        self.commit(batch).await?;
+        let decided = decided.lock().take();
+        match decided {
+            Some(Decided::Recorded { result, .. }) => serde_json::from_slice(&result).map_err(|error| {
+                let message = format!("what the transaction gave does not decode from its own JSON: {error}");
+                Error::new(ErrorKind::FixProgram, "value_not_decodable", message)
+            })?,
+            Some(Decided::Unrecordable { reason, .. }) => {
+                let message = format!("nothing of the transaction is kept, for its result {reason}");
+                Err(Error::new(ErrorKind::FixProgram, "value_not_encodable", message).into())
+            }
+            Some(Decided::Panicked(panic)) => std::panic::resume_unwind(panic),
+            None => Err(Error::from(StoreError::unavailable("the store did not run the transaction")).into()),
+        }
     }
 }

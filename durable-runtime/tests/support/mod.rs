@@ -1,7 +1,7 @@
 //! What the tests of the engine share: a witness of effects, a clock that jumps, a store that fails when told to.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -62,9 +62,19 @@ impl SyncBackend for FaultyBackend {
         self.rows.get(keyspace, key)
     }
 
+    fn get_many(&self, keyspace: Keyspace, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        self.check()?;
+        self.rows.get_many(keyspace, keys)
+    }
+
     fn scan(&self, scan: &Scan) -> Result<Vec<Row>, StoreError> {
         self.check()?;
         self.rows.scan(scan)
+    }
+
+    fn count(&self, scan: &Scan, except: &BTreeSet<Vec<u8>>) -> Result<u64, StoreError> {
+        self.check()?;
+        self.rows.count(scan, except)
     }
 
     fn commit_group(&self, group: &[&Batch]) -> Result<Vec<Result<(), usize>>, StoreError> {

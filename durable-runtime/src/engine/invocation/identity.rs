@@ -31,6 +31,25 @@ impl Invocation {
         self.is_within_step_limit(&identity).then_some(identity)
     }
 
+    /// Takes an identity that its author has named. A second operation of the same name is a mistake, as with steps; the
+    /// invocation is parked.
+    pub(crate) fn claim_alias(&self, identity: Identity) -> Option<Identity> {
+        if self.is_misused(&format!("the operation `{identity}`")) {
+            return None;
+        }
+        if !self.state.lock().operations_claimed.insert(identity.clone()) {
+            self.park(
+                "duplicate_operation",
+                format!(
+                    "the operation `{identity}` was reached twice in one call; give each `.idempotently(..)` an alias of its \
+                     own, in a loop one for each round"
+                ),
+            );
+            return None;
+        }
+        self.is_within_step_limit(&identity).then_some(identity)
+    }
+
     /// The same for what is not recorded, or not always.
     pub(crate) fn claim_unrecorded(&self, identity: Identity) -> Option<Identity> {
         let identity = self.numbered(identity)?;

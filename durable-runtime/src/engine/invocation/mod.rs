@@ -21,9 +21,9 @@ use crate::id::InvocationId;
 use crate::journal::identity::Identity;
 use crate::journal::record::{Admission, KeyUse, Record};
 use crate::journal::replay::History;
-use crate::store::{Row, Scan, Store, StoreError, Write};
-use crate::table::operation::{self, ReadRequest};
-use crate::table::overlay::Overlay;
+use crate::store::{Row, Store, StoreError, Write};
+use crate::table::operation::{self, GetRequest, ReadRequest};
+use crate::table::overlay::{self, Overlay};
 
 /// Why a body is not polled again in this run.
 #[derive(Clone, Debug)]
@@ -187,15 +187,34 @@ impl Invocation {
     /// Reads a table as it will be when all writes of this invocation are durable; `own` are those of an attempt. Does not
     /// end when the store fails: that is no value for the author's code, and the invocation is run again.
     pub(crate) async fn read(&self, request: ReadRequest, own: Option<Overlay>) -> Vec<Row> {
-        let written = |scan: &Scan| {
-            let state = self.state.lock();
-            let mut over = state.writes_in_flight.within(scan);
-            over.extend(state.writes.within(scan));
-            over.extend(own.unwrap_or_default());
-            over
-        };
-        match operation::answer(&*self.surroundings.store, request, written).await {
-            Ok(rows) => rows,
+        let over = self.written(own, |writes| writes.within(&request.scan));
+        self.answered(operation::answer(&*self.surroundings.store, request, over)).await
+    }
+
+    /// The same for the values of some keys.
+    pub(crate) async fn get_many(&self, request: GetRequest, own: Option<Overlay>) -> Vec<Option<Vec<u8>>> {
+        let over = self.written(own, |writes| writes.of(&request.keys));
+        self.answered(overlay::get_many(&*self.surroundings.store, over, request.keys)).await
+    }
+
+    /// The same for how many rows there are.
+    pub(crate) async fn count(&self, request: ReadRequest, own: Option<Overlay>) -> u64 {
+        let over = self.written(own, |writes| writes.within(&request.scan));
+        self.answered(overlay::count(&*self.surroundings.store, over, request.scan)).await
+    }
+
+    /// The part of all writes that are not in the store yet, those of an attempt last.
+    fn written(&self, own: Option<Overlay>, part: impl Fn(&Overlay) -> Overlay) -> Overlay {
+        let state = self.state.lock();
+        let mut over = part(&state.writes_in_flight);
+        over.extend(part(&state.writes));
+        over.extend(own.unwrap_or_default());
+        over
+    }
+
+    async fn answered<T>(&self, answer: impl Future<Output = Result<T, StoreError>>) -> T {
+        match answer.await {
+            Ok(answer) => answer,
             Err(error) => {
                 self.halt(Halt::StoreFailed(error));
                 self.suspend().await

@@ -65,8 +65,7 @@ impl Sessions {
         let sessions = self.clone();
         self.0.engine.in_background(async move {
             loop {
-                let clock = &sessions.0.rows.surroundings.clock;
-                clock.sleep_until(clock.now().after(SWEEP)).await;
+                tokio::time::sleep(SWEEP).await;
                 sessions.put_out_idle();
                 if let Err(error) = sessions.0.rows.sweep().await {
                     tracing::warn!(%error, "old sessions could not be deleted");

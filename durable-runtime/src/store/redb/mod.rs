@@ -3,6 +3,7 @@
 mod open;
 mod owner;
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use parking_lot::RwLock;
 
 use self::owner::OwnerNote;
 use super::{Batch, GroupCommit, Keyspace, Row, Scan, StoreError, SyncBackend, View, Write};
+use crate::error::{Error, ErrorKind};
 
 type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
@@ -29,6 +31,9 @@ fn table(keyspace: Keyspace) -> Table {
     })
 }
 
+/// Memory for cached pages unless something else is said, in bytes.
+pub(crate) const CACHE_BYTES: usize = 256 << 20;
+
 /// Where the file is, and how it is used.
 #[derive(Clone, Debug)]
 pub(crate) struct RedbOptions {
@@ -43,6 +48,15 @@ pub(crate) struct RedbBackend {
     /// `None` after a failed commit, until the file is opened again: redb's state in memory is not to be trusted then.
     database: RwLock<Option<Arc<Database>>>,
     owner: OwnerNote,
+}
+
+/// Opens the file, or makes a new one, without blocking the runtime.
+pub(crate) async fn open_file(options: RedbOptions) -> Result<GroupCommit<RedbBackend>, Error> {
+    let opened = tokio::task::spawn_blocking(move || RedbBackend::open(options)).await;
+    let opened = opened.map_err(|error| {
+        Error::new(ErrorKind::AskPerson, "store_damaged", "opening the store panicked").with_source(error)
+    })?;
+    Ok(opened?)
 }
 
 impl RedbBackend {
@@ -206,10 +220,32 @@ impl SyncBackend for RedbBackend {
         read().map_err(|error| self.failed("read", error))
     }
 
+    fn get_many(&self, keyspace: Keyspace, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let database = self.database()?;
+        let read = || -> Result<Vec<Option<Vec<u8>>>, ::redb::Error> {
+            let table = database.begin_read()?.open_table(table(keyspace))?;
+            keys.iter().map(|key| Ok(table.get(key.as_slice())?.map(|value| value.value().to_vec()))).collect()
+        };
+        read().map_err(|error| self.failed("read", error))
+    }
+
     fn scan(&self, scan: &Scan) -> Result<Vec<Row>, StoreError> {
         let database = self.database()?;
         let read = || -> Result<Vec<Row>, ::redb::Error> {
             rows(&database.begin_read()?.open_table(table(scan.keyspace))?, scan)
+        };
+        read().map_err(|error| self.failed("read", error))
+    }
+
+    fn count(&self, scan: &Scan, except: &BTreeSet<Vec<u8>>) -> Result<u64, StoreError> {
+        let database = self.database()?;
+        let read = || -> Result<u64, ::redb::Error> {
+            let table = database.begin_read()?.open_table(table(scan.keyspace))?;
+            let mut counted = 0;
+            for row in table.range::<&[u8]>((borrowed(&scan.lower), borrowed(&scan.upper)))? {
+                counted += u64::from(!except.contains(row?.0.value()));
+            }
+            Ok(counted)
         };
         read().map_err(|error| self.failed("read", error))
     }
