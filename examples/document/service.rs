@@ -23,8 +23,8 @@ impl Services {
         Self { seed }
     }
 
-    /// Extracts the text of a document. Of all attempts 15 percent do not reach the service; of all documents it finds 5
-    /// percent invalid.
+    /// Extracts the text of a document. Of all attempts 15 percent do not reach the service, and 5 percent find the document
+    /// invalid.
     pub(crate) fn recognize(&self, attempt: u32, file_id: &str, content: &str) -> Result<String, ServiceError> {
         let chance = self.chance("ocr", &json!([file_id]), attempt);
         if chance < 0.15 {
@@ -37,7 +37,7 @@ impl Services {
         Ok(format!("Extracted text from document: {extract}..."))
     }
 
-    /// Translates the text of a document. Of all attempts 10 percent do not reach the service; in 3 percent its quota is
+    /// Translates the text of a document. Of all attempts 10 percent do not reach the service, and 3 percent find its quota
     /// exceeded.
     pub(crate) fn translate(
         &self,
