@@ -37,6 +37,16 @@ pub(crate) const ENTRIES: &[Entry] = &[
         kind: Kind::Example,
     },
     Entry {
+        name: "document",
+        summary: "a document through two services that fail at random: steps of both kinds in one call",
+        kind: Kind::Example,
+    },
+    Entry {
+        name: "define",
+        summary: "a glossary: several tables that agree, because one transaction writes them",
+        kind: Kind::Example,
+    },
+    Entry {
         name: "crash",
         summary: "kills the server between two steps of a call; the call comes to its end all the same",
         kind: Kind::Crash,

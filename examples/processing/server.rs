@@ -204,7 +204,7 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
     let service = PaymentService::new(flags.payment_url.as_deref())?;
     SERVICE.set(service).map_err(|_| anyhow!("the payment service is set already"))?;
     let processing = Server::builder("processing", env!("CARGO_PKG_VERSION"))
-        .store(flags.server.store_of("processing"))
+        .store(flags.server.store_of("processing")?)
         .instructions("Makes payments at most once, looks them up, and tells exchange rates.")
         .tool(process_payment)
         .tool(get_payment)

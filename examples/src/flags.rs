@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use anyhow::ensure;
+
 /// What an example server can be told on its command line.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ServerFlags {
@@ -24,12 +26,26 @@ pub struct ServerFlags {
     /// Milliseconds that each attempt waits before and after its effect, so that a kill can be aimed
     #[arg(long, value_name = "MS", default_value_t = 0)]
     pub slow: u64,
+
+    /// Replay every call in the store that has ended, print what differs from its journal, one line each, and serve nothing
+    #[arg(long, conflicts_with = "stdio")]
+    pub validate: bool,
 }
 
 impl ServerFlags {
     /// Gives the store's file: the one that was named, or else `<example>.redb` in the working directory.
-    pub fn store_of(&self, example: &str) -> PathBuf {
-        self.store.clone().unwrap_or_else(|| PathBuf::from(format!("{example}.redb")))
+    ///
+    /// # Errors
+    ///
+    /// When it is to be validated and does not exist: an empty store would be made, and found to be in order.
+    pub fn store_of(&self, example: &str) -> anyhow::Result<PathBuf> {
+        let store = self.store.clone().unwrap_or_else(|| PathBuf::from(format!("{example}.redb")));
+        ensure!(
+            !self.validate || store.exists(),
+            "there is no store `{}` to validate; name one with `--store FILE`",
+            store.display()
+        );
+        Ok(store)
     }
 }
 

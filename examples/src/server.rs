@@ -5,7 +5,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use durable_runtime::prelude::Server;
 use tracing_subscriber::EnvFilter;
 
@@ -29,14 +29,17 @@ pub fn prepare(flags: &ServerFlags) -> anyhow::Result<()> {
     witness::install(flags)
 }
 
-/// Serves until standard input ends, Ctrl-C or SIGTERM.
+/// Serves until standard input ends, Ctrl-C or SIGTERM; or validates, if that is what the flags ask for.
 ///
 /// Over HTTP, standard output gets exactly one line, `listening on http://127.0.0.1:9991/mcp`, once the server answers.
 ///
 /// # Errors
 ///
-/// When the address cannot be listened on, or the transport fails.
+/// When the address cannot be listened on, the transport fails, or a validation finds differences.
 pub async fn serve(server: Server, flags: &ServerFlags) -> anyhow::Result<()> {
+    if flags.validate {
+        return validate(server).await;
+    }
     if flags.stdio {
         return Ok(server.serve_stdio().await?);
     }
@@ -45,6 +48,20 @@ pub async fn serve(server: Server, flags: &ServerFlags) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout();
     let _ = writeln!(stdout, "listening on {}", listening.url()).and_then(|()| stdout.flush());
     listening.serve().await.context("the server stopped")
+}
+
+/// Replays every call that has ended, and prints each difference on a line of standard output.
+async fn validate(server: Server) -> anyhow::Result<()> {
+    let differences = server.validate().await;
+    server.shutdown().await;
+    let differences = differences.context("the store cannot be validated")?;
+    let mut stdout = std::io::stdout().lock();
+    for difference in &differences {
+        writeln!(stdout, "{difference}").context("cannot write to standard output")?;
+    }
+    let count = differences.len();
+    ensure!(count == 0, "differences between the journals and this build: {count}");
+    Ok(())
 }
 
 /// Ends `main`: a failure is told on standard error, with its causes, and exits with 1.

@@ -135,7 +135,7 @@ async fn main() -> ExitCode {
 async fn run(flags: &ServerFlags) -> anyhow::Result<()> {
     server::prepare(flags)?;
     let steps = Server::builder("steps", env!("CARGO_PKG_VERSION"))
-        .store(flags.store_of("steps"))
+        .store(flags.store_of("steps")?)
         .instructions("Creates users with their profiles, and looks them up.")
         .tool(create_user_with_profile)
         .tool(get_user)

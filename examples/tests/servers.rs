@@ -21,8 +21,17 @@ use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 use tokio::process::Command;
 
+#[path = "servers/define.rs"]
+mod define;
+#[path = "servers/document.rs"]
+mod document;
+#[path = "servers/validation.rs"]
+mod validation;
+
 const STEPS: &str = env!("CARGO_BIN_EXE_steps");
 const PROCESSING: &str = env!("CARGO_BIN_EXE_processing");
+const DOCUMENT: &str = env!("CARGO_BIN_EXE_document");
+const DEFINE: &str = env!("CARGO_BIN_EXE_define");
 
 /// An example server with a directory of its own.
 struct Fixture {
@@ -56,6 +65,13 @@ impl Fixture {
     async fn start<S: AsRef<OsStr>>(&self, flags: impl IntoIterator<Item = S>) -> RunningServer {
         RunningServer::start(&mut self.command(flags)).await.expect("the server starts")
     }
+
+    /// Stops the server, and looks whether replays of all its calls agree with their journals.
+    async fn stop_and_validate(&self, server: RunningServer) {
+        server.stop().await.expect("the server stops when asked");
+        let output = self.command(["--validate"]).output().await.expect("the server can be run");
+        assert!(output.status.success() && output.stdout.is_empty(), "a replay differs: {output:?}");
+    }
 }
 
 async fn call(url: &str, tool: &str, arguments: &Value, key: &str) -> Value {
@@ -67,7 +83,12 @@ async fn call(url: &str, tool: &str, arguments: &Value, key: &str) -> Value {
 
 #[tokio::test]
 async fn clients_get_what_they_expect_in_both_revisions() {
-    let examples = [(STEPS, env!("CARGO_BIN_EXE_steps-client")), (PROCESSING, env!("CARGO_BIN_EXE_processing-client"))];
+    let examples = [
+        (STEPS, env!("CARGO_BIN_EXE_steps-client")),
+        (PROCESSING, env!("CARGO_BIN_EXE_processing-client")),
+        (DOCUMENT, env!("CARGO_BIN_EXE_document-client")),
+        (DEFINE, env!("CARGO_BIN_EXE_define-client")),
+    ];
     for (server, client) in examples {
         for revision in ["2025-11-25", "2026-07-28"] {
             let fixture = Fixture::of(server);
@@ -76,7 +97,7 @@ async fn clients_get_what_they_expect_in_both_revisions() {
             let output = command.args([running.url(), "--protocol", revision]).output().await;
             let output = output.expect("the client can be run");
             assert!(output.status.success(), "{client} on {revision}: {output:?}");
-            running.stop().await.expect("the server stops when asked");
+            fixture.stop_and_validate(running).await;
         }
     }
 }
@@ -123,7 +144,7 @@ async fn assert_in_doubt(fixture: &Fixture, mut server: RunningServer, effects_b
     assert_eq!(again, answer);
     let effects = fixture.effects().read().expect("the effects file can be read");
     assert_eq!(effects.len(), effects_before, "{effects:?}");
-    server.stop().await.expect("the server stops when asked");
+    fixture.stop_and_validate(server).await;
 }
 
 #[tokio::test]
@@ -135,7 +156,7 @@ async fn payment_service_that_was_not_reached_is_asked_again_under_the_same_key(
     let answer = call(server.url(), "process_payment", &payment, "4e3b6d0c-0d65-4a3a-9a52-8a4c3d1e7f60").await;
     let receipt = json!({ "transaction_id": "t-1", "amount": 12.5, "currency": "EUR", "status": "completed" });
     assert_eq!(answer, json!({ "status": "success", "payment": receipt }));
-    server.stop().await.expect("the server stops when asked");
+    fixture.stop_and_validate(server).await;
 
     let requests = service.join().expect("the stub saw two requests");
     assert_eq!(requests[0], requests[1], "both attempts carry the same key and the same payment");
@@ -161,7 +182,7 @@ async fn errors_of_a_payment_service_are_told_apart() {
         assert_eq!(answer["status"], "error", "{answer}");
         assert_eq!(answer["error_type"], error_type, "{answer}");
         assert_eq!(answer["retryable"], retryable, "{answer}");
-        server.stop().await.expect("the server stops when asked");
+        fixture.stop_and_validate(server).await;
         assert_eq!(service.join().expect("the stub gave all its answers").len(), answers.len());
     }
 }
