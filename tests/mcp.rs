@@ -12,10 +12,14 @@ mod key;
 mod load;
 #[path = "mcp/mount.rs"]
 mod mount;
+#[path = "mcp/principal.rs"]
+mod principal;
 #[path = "mcp/refusal.rs"]
 mod refusal;
 #[path = "mcp/session.rs"]
 mod session;
+#[path = "mcp/task.rs"]
+mod task;
 #[path = "mcp/tool.rs"]
 mod tool;
 

@@ -40,6 +40,12 @@ impl InvocationId {
         self.0.as_bytes()
     }
 
+    /// When the call was admitted, by the id.
+    pub(crate) fn admitted_at(&self) -> Timestamp {
+        let millis = self.as_bytes()[..6].iter().fold(0, |millis, byte| millis << 8 | u64::from(*byte));
+        Timestamp::from_millis(millis)
+    }
+
     /// The id as a UUID.
     pub fn as_uuid(&self) -> Uuid {
         self.0

@@ -46,6 +46,7 @@ mod macros;
 mod mcp;
 mod operation;
 pub mod prelude;
+mod principal;
 mod state;
 mod step;
 pub mod store;
@@ -65,6 +66,7 @@ pub use id::InvocationId;
 pub use local::{LocalCall, LocalResult, ToolFailure};
 pub use mcp::{Listening, Server, ServerBuilder};
 pub use operation::{DurableFuture, Operation};
+pub use principal::Principal;
 pub use state::State;
 pub use step::StepContext;
 pub use table::{
@@ -78,6 +80,8 @@ pub use tool::{ArgumentError, Body, Tool, ToolDefinition, ToolReturn};
 mod documentation {
     #[doc = include_str!("../../README.md")]
     mod readme {}
+    #[doc = include_str!("../../docs/callers.md")]
+    mod callers {}
     #[doc = include_str!("../../docs/steps.md")]
     mod steps {}
     #[doc = include_str!("../../docs/tables.md")]

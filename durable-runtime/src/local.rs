@@ -11,6 +11,7 @@ use crate::engine::{Call, Engine, Refusal};
 use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
 use crate::journal::record::Conclusion;
+use crate::principal::Principal;
 
 /// A call from within the process: made when it is awaited.
 #[must_use = "a call is made when it is awaited"]
@@ -72,6 +73,12 @@ impl LocalCall {
         self
     }
 
+    /// Makes the call in the name of this caller, in place of the anonymous one.
+    pub fn principal(mut self, principal: impl Into<String>) -> Self {
+        self.call.principal = principal.into();
+        self
+    }
+
     async fn make(self) -> Result<LocalResult, Error> {
         let Self { engine: Engines(engine), call } = self;
         let refused = |mistake: crate::tool::ArgumentError| {
@@ -81,7 +88,11 @@ impl LocalCall {
             && tool.definition.read_only
         {
             let body = engine.tools().prepare(tool, call.arguments).map_err(refused)?;
-            return Ok(LocalResult { invocation: None, is_replayed: false, result: result(&engine.read(body).await?) });
+            return Ok(LocalResult {
+                invocation: None,
+                is_replayed: false,
+                result: result(&engine.read(body, Principal::new(call.principal)).await?),
+            });
         }
         let submitted = engine.submit(call).await.map_err(|refusal| match refusal {
             Refusal::Arguments(mistake) => refused(mistake),

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -145,6 +146,18 @@ macro_rules! tools {
     }};
 }
 
+/// When a call of a tool goes on as a task.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskMode {
+    /// When it has taken long, if the client can have tasks.
+    Auto,
+    /// At once, if the client can have tasks.
+    Always,
+    /// At once; a client that cannot have tasks is refused.
+    Required,
+}
+
 /// What clients are told of a tool.
 #[derive(Clone, Debug)]
 pub struct ToolDefinition {
@@ -154,6 +167,8 @@ pub struct ToolDefinition {
     pub(crate) read_only: bool,
     pub(crate) destructive: Option<bool>,
     pub(crate) open_world: Option<bool>,
+    pub(crate) task: TaskMode,
+    pub(crate) task_after: Option<Duration>,
     pub(crate) states: Vec<StateType>,
     pub(crate) input_schema: Value,
     pub(crate) output_schema: Value,
@@ -171,6 +186,8 @@ impl ToolDefinition {
             read_only: false,
             destructive: None,
             open_world: None,
+            task: TaskMode::Auto,
+            task_after: None,
             states: Vec::new(),
             input_schema: schema::<A>(),
             output_schema: (sent.schema)(),
@@ -206,6 +223,22 @@ impl ToolDefinition {
     #[must_use]
     pub fn open_world(mut self, open_world: bool) -> Self {
         self.open_world = Some(open_world);
+        self
+    }
+
+    /// Says when a call goes on as a task.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn task(mut self, mode: TaskMode) -> Self {
+        self.task = mode;
+        self
+    }
+
+    /// Says after how many milliseconds a call goes on as a task.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn task_after(mut self, millis: u64) -> Self {
+        self.task_after = Some(Duration::from_millis(millis));
         self
     }
 

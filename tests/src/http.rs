@@ -19,6 +19,8 @@ pub struct HttpClient {
     session: Option<String>,
     /// A session's requests have different ids.
     requests: Arc<AtomicU64>,
+    capabilities: Value,
+    bearer: Option<String>,
 }
 
 /// An answer over HTTP.
@@ -62,17 +64,28 @@ impl HttpClient {
     ///
     /// When the server does not begin a session.
     pub async fn connect(url: &str, revision: Revision) -> Self {
+        Self::connect_as(url, revision, None, json!({})).await
+    }
+
+    /// The same with a bearer token, and capabilities of the client.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not begin a session.
+    pub async fn connect_as(url: &str, revision: Revision, bearer: Option<&str>, capabilities: Value) -> Self {
         let mut client = Self {
             client: reqwest::Client::new(),
             url: url.to_owned(),
             revision,
             session: None,
             requests: Arc::default(),
+            capabilities,
+            bearer: bearer.map(str::to_owned),
         };
         if revision == Revision::November2025 {
             let params = json!({
                 "protocolVersion": revision.version(),
-                "capabilities": {},
+                "capabilities": client.capabilities,
                 "clientInfo": { "name": "durable-tests", "version": "0" },
             });
             let response = client.send("initialize", params, &[]).await;
@@ -99,6 +112,11 @@ impl HttpClient {
             headers.push(("mcp-name", tool));
         }
         reply(self.send("tools/call", params, &headers).await).await
+    }
+
+    /// Asks for the state of a task.
+    pub async fn task(&self, id: &str) -> Reply {
+        reply(self.send("tasks/get", json!({ "taskId": id }), &[("mcp-name", id)]).await).await
     }
 
     /// Calls a tool, and gives the stream on which it is answered, with nothing read of it yet.
@@ -135,7 +153,10 @@ impl HttpClient {
     pub async fn end_session(&self) -> u16 {
         let session = self.session.as_deref().expect("a session has begun");
         let request = self.client.delete(&self.url).header("mcp-session-id", session);
-        let request = request.header("mcp-protocol-version", self.revision.version());
+        let mut request = request.header("mcp-protocol-version", self.revision.version());
+        if let Some(token) = &self.bearer {
+            request = request.bearer_auth(token);
+        }
         let response = answered("the response", request.send()).await;
         response.expect("the server responds").status().as_u16()
     }
@@ -147,6 +168,12 @@ impl HttpClient {
         self.post(notification.to_string(), &[]).await.status().as_u16()
     }
 
+    /// The same client with the session of another one.
+    #[must_use]
+    pub fn with_session_of(&self, other: &Self) -> Self {
+        Self { session: other.session.clone(), ..self.clone() }
+    }
+
     /// The same client, with its session, of a server that listens elsewhere now.
     #[must_use]
     pub fn moved_to(&self, url: &str) -> Self {
@@ -156,7 +183,11 @@ impl HttpClient {
     fn get(&self) -> reqwest::RequestBuilder {
         let session = self.session.as_deref().expect("a session has begun");
         let request = self.client.get(&self.url).header("accept", "text/event-stream");
-        request.header("mcp-session-id", session).header("mcp-protocol-version", self.revision.version())
+        let request = request.header("mcp-session-id", session).header("mcp-protocol-version", self.revision.version());
+        match &self.bearer {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
     }
 
     /// Sends a body as it is, with these headers more.
@@ -169,7 +200,7 @@ impl HttpClient {
         if self.revision == Revision::July2026 {
             let meta = &mut params["_meta"];
             meta["io.modelcontextprotocol/protocolVersion"] = self.revision.version().into();
-            meta["io.modelcontextprotocol/clientCapabilities"] = json!({});
+            meta["io.modelcontextprotocol/clientCapabilities"] = self.capabilities.clone();
             headers.push(("mcp-method", method));
         }
         let id = self.requests.fetch_add(1, Ordering::Relaxed);
@@ -180,12 +211,14 @@ impl HttpClient {
     async fn post(&self, body: impl Into<reqwest::Body>, headers: &[(&str, &str)]) -> reqwest::Response {
         let mut all = HeaderMap::new();
         let session = self.session.as_deref().map(|session| ("mcp-session-id", session));
+        let bearer = self.bearer.as_ref().map(|token| format!("Bearer {token}"));
+        let bearer = bearer.as_deref().map(|value| ("authorization", value));
         let common = [
             ("content-type", "application/json"),
             ("accept", "application/json, text/event-stream"),
             ("mcp-protocol-version", self.revision.version()),
         ];
-        for (name, value) in common.iter().chain(session.iter()).chain(headers) {
+        for (name, value) in common.iter().chain(session.iter()).chain(bearer.iter()).chain(headers) {
             let name = HeaderName::from_bytes(name.as_bytes()).expect("it is a name");
             all.append(name, HeaderValue::from_str(value).expect("it is a value"));
         }

@@ -14,6 +14,7 @@ use crate::id::InvocationId;
 use crate::journal::codec;
 use crate::journal::identity::Identity;
 use crate::journal::record::Record;
+use crate::principal::Principal;
 use crate::store::{Row, Store};
 use crate::table::operation::sealed::{Answer, Reads, Writes};
 use crate::table::operation::{self, GetRequest, OperationName, ReadRequest, WriteRequest};
@@ -41,6 +42,11 @@ impl DurableContext {
     /// The id of this invocation.
     pub fn invocation(&self) -> InvocationId {
         self.invocation.id
+    }
+
+    /// Who called: the name of the [`Principal`], empty for the anonymous caller.
+    pub fn principal(&self) -> &str {
+        &self.invocation.history().admission().principal
     }
 
     pub(crate) fn invocation_in_memory(&self) -> &Arc<Invocation> {
@@ -145,11 +151,17 @@ impl WriteTables for DurableContext {}
 /// Such a call is not journaled, costs no commit, and is not resumed after a crash.
 pub struct ReadContext {
     store: Arc<dyn Store>,
+    principal: Principal,
 }
 
 impl ReadContext {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+    pub(crate) fn new(store: Arc<dyn Store>, principal: Principal) -> Self {
+        Self { store, principal }
+    }
+
+    /// Who calls: the name of the [`Principal`], empty for the anonymous caller.
+    pub fn principal(&self) -> &str {
+        self.principal.as_str()
     }
 }
 

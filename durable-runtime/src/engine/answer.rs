@@ -62,6 +62,14 @@ impl Submitted {
         }
     }
 
+    /// Waits until there is an answer.
+    pub(crate) async fn ended(&mut self) {
+        if let AnswerSource::Coming(coming) = &mut self.source {
+            // An engine that went away is an answer too.
+            let _answered = coming.answer.wait_for(Option::is_some).await;
+        }
+    }
+
     /// Waits for the answer.
     pub(crate) async fn answer(self) -> Answer {
         match self.source {

@@ -15,6 +15,7 @@ use crate::context::{DurableContext, ReadContext};
 use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
 use crate::journal::record::Conclusion;
+use crate::principal::Principal;
 use crate::tool::{Body, BodyKind, Conclude};
 
 /// A future that ends with what the tool returned.
@@ -164,7 +165,7 @@ impl Engine {
     }
 
     /// Runs a read-only call, which is no invocation.
-    pub(crate) async fn read(&self, body: Body) -> Result<Conclusion, Error> {
+    pub(crate) async fn read(&self, body: Body, principal: Principal) -> Result<Conclusion, Error> {
         let BodyKind::ReadOnly(start) = body.0 else {
             return Err(Error::new(
                 ErrorKind::FixProgram,
@@ -172,7 +173,7 @@ impl Engine {
                 "a durable tool is executed as an invocation",
             ));
         };
-        let mut body = start(ReadContext::new(Arc::clone(&self.surroundings.store)));
+        let mut body = start(ReadContext::new(Arc::clone(&self.surroundings.store), principal));
         let ended = poll_fn(|task| driver::poll_caught(body.as_mut(), task)).await;
         match ended {
             Ok(Ok(Conclude(conclusion))) => Ok(conclusion),

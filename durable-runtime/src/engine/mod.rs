@@ -7,6 +7,7 @@ mod driver;
 mod execution;
 mod invocation;
 mod limit;
+mod look;
 mod recovery;
 mod shutdown;
 mod timer;
@@ -22,6 +23,7 @@ pub(crate) use admission::{Call, Name, Refusal};
 pub(crate) use answer::Answer;
 pub(crate) use invocation::{Invocation, Surroundings, TransactionEnd};
 pub use limit::Limits;
+pub(crate) use look::Look;
 pub use validation::Difference;
 
 use self::admission::KeyLocks;

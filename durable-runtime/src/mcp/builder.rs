@@ -4,12 +4,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::gate::Authentication;
 use super::schema::Contract;
+use super::secret::Secret;
 use super::server::Server;
 use super::session::Sessions;
+use super::task::Tasks;
 use crate::clock::{Clock, SystemClock};
 use crate::engine::{Engine, Limits, Surroundings};
 use crate::error::{Error, ErrorKind};
+use crate::principal::Principal;
 use crate::state::States;
 use crate::store::Store;
 use crate::store::redb::{CACHE_BYTES, RedbOptions, open_file};
@@ -58,6 +62,9 @@ pub struct ServerBuilder {
     clock: Arc<dyn Clock>,
     grace: Duration,
     session_time_to_live: Duration,
+    task_time_to_live: Duration,
+    task_after: Option<Duration>,
+    authentication: Option<Authentication>,
     allowed_hosts: Vec<String>,
     allowed_origins: Vec<String>,
 }
@@ -78,6 +85,9 @@ impl ServerBuilder {
             clock: Arc::new(SystemClock),
             grace: Duration::from_secs(10),
             session_time_to_live: Duration::from_secs(24 * 60 * 60),
+            task_time_to_live: Duration::from_secs(24 * 60 * 60),
+            task_after: Some(Duration::from_secs(10)),
+            authentication: None,
             allowed_hosts: ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec(),
             allowed_origins: hosts
                 .iter()
@@ -171,6 +181,45 @@ impl ServerBuilder {
         self
     }
 
+    /// How long a task is kept after its end (24 h); then it is unknown. A task that has not ended is kept.
+    #[must_use]
+    pub fn task_time_to_live(mut self, time_to_live: Duration) -> Self {
+        self.task_time_to_live = time_to_live;
+        self
+    }
+
+    /// After how long a call goes on as a task, where the client declares the tasks extension of the revision 2026-07-28 and
+    /// the tool does not say otherwise (10 s); `None`: such calls are waited for to their end.
+    #[must_use]
+    pub fn task_after(mut self, soft_deadline: Option<Duration>) -> Self {
+        self.task_after = soft_deadline;
+        self
+    }
+
+    /// Lets only requests over HTTP with a bearer token (RFC 6750) in that the check knows, and gives their caller; others get
+    /// 401. Without it every caller is the anonymous one, unless an author's own layer says who it is: see [`Principal`].
+    ///
+    /// ```
+    /// # use durable_runtime::prelude::*;
+    /// use durable_runtime::Principal;
+    ///
+    /// let builder = Server::builder("shop", "1.0.0").authenticate(|token| async move {
+    ///     match token.as_str() {
+    ///         "a token of ada's" => Some(Principal::new("ada")),
+    ///         _ => None,
+    ///     }
+    /// });
+    /// ```
+    #[must_use]
+    pub fn authenticate<F, Fut>(mut self, check: F) -> Self
+    where
+        F: Fn(String) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Option<Principal>> + Send + 'static,
+    {
+        self.authentication = Some(Authentication::new(check));
+        self
+    }
+
     /// The hosts, with or without a port, that requests may be addressed to, against DNS rebinding; in place of the
     /// loopback ones. A server that others reach by a name must list that name.
     #[must_use]
@@ -218,12 +267,16 @@ impl ServerBuilder {
         let build = format!("{} {}", self.name, self.version);
         let surroundings = Surroundings { store, clock: self.clock, limits: self.limits };
         let engine = Engine::new(surroundings, registry, build);
+        let secret = Secret::of(&*engine.surroundings().store).await?;
         engine.recover().await?;
         let sessions = Sessions::new(Arc::clone(&engine), self.session_time_to_live);
         sessions.watch();
         Ok(Server::new(super::server::Parts {
             engine,
             sessions,
+            authentication: self.authentication,
+            tasks: Tasks::new(secret, self.task_time_to_live),
+            task_after: self.task_after,
             contract,
             name: self.name,
             version: self.version,

@@ -1,8 +1,8 @@
 //! The framework's errors as the protocol says them.
 
 use rmcp::ErrorData;
-use rmcp::model::ErrorCode;
-use serde_json::json;
+use rmcp::model::{ClientCapabilities, ErrorCode};
+use serde_json::{Value, json};
 
 use crate::error::{Error, ErrorKind};
 
@@ -16,6 +16,14 @@ pub(super) fn protocol_error(error: &Error) -> ErrorData {
         ErrorKind::Retry => TRY_AGAIN,
         ErrorKind::FixProgram | ErrorKind::Redeploy | ErrorKind::AskPerson => ErrorCode::INTERNAL_ERROR,
     };
-    let data = json!({ "type": error.code(), "next": error.kind() });
+    let mut data = json!({ "type": error.code(), "next": error.kind() });
+    if error.code() == "tasks_required" {
+        let tasks = ClientCapabilities::builder().enable_tasks().build();
+        let refusal = ErrorData::missing_required_client_capability(tasks);
+        if let (Some(data), Some(Value::Object(required))) = (data.as_object_mut(), refusal.data) {
+            data.extend(required);
+        }
+        return ErrorData::new(refusal.code, error.to_string(), Some(data));
+    }
     ErrorData::new(code, error.to_string(), Some(data))
 }

@@ -1,8 +1,10 @@
 //! The handler of one connection: rmcp's requests, answered by the engine.
 
+use std::time::Duration;
+
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, Implementation, ListToolsResult, PaginatedRequestParams,
-    ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, GetTaskParams, GetTaskResult, Implementation, ListToolsResult,
+    PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -11,10 +13,11 @@ use serde_json::Value;
 use super::error::protocol_error;
 use super::server::Server;
 use super::session::{self, CallStream};
-use super::{idempotency, result};
+use super::{gate, idempotency, result};
 use crate::engine::{Call, Refusal};
 use crate::error::{Error, ErrorKind};
 use crate::id::new_uuid7;
+use crate::tool::{RegisteredTool, TaskMode};
 
 #[derive(Clone)]
 pub(super) struct Handler {
@@ -26,7 +29,7 @@ pub(super) struct Handler {
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
         let parts = &self.server.parts;
-        let config = ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+        let config = ServerConfig::new(ServerCapabilities::builder().enable_tools().enable_tasks().build())
             .with_server_info(Implementation::new(parts.name.clone(), parts.version.clone()));
         match &parts.instructions {
             Some(instructions) => config.with_instructions(instructions.clone()),
@@ -51,7 +54,21 @@ impl ServerHandler for Handler {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        self.call(request, &context).await.map(CallToolResponse::from).map_err(|error| protocol_error(&error))
+        self.call(request, &context).await.map_err(|error| protocol_error(&error))
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        let parts = &self.server.parts;
+        let principal = gate::caller(&context);
+        parts
+            .tasks
+            .get(&parts.engine, &request.task_id, principal.as_str())
+            .await
+            .map_err(|error| protocol_error(&error))
     }
 }
 
@@ -60,36 +77,38 @@ impl Handler {
         &self,
         request: CallToolRequestParams,
         context: &RequestContext<RoleServer>,
-    ) -> Result<CallToolResult, Error> {
+    ) -> Result<CallToolResponse, Error> {
         let parts = &self.server.parts;
         let name = request.name.as_ref();
         let Some(registered) = parts.engine.tools().get(name) else {
             return Err(self.unknown_tool(name));
         };
+        let principal = gate::caller(context);
         let arguments = Value::Object(request.arguments.unwrap_or_default());
         let mistakes = parts.contract.mistakes(name, &arguments);
         if !mistakes.is_empty() {
-            return Ok(result::mistakes(name, &mistakes));
+            return Ok(result::mistakes(name, &mistakes).into());
         }
         if registered.definition.read_only {
             return match parts.engine.tools().prepare(registered, arguments) {
-                Ok(body) => Ok(result::result(&parts.engine.read(body).await?)),
-                Err(mistake) => Ok(result::mistakes(name, &[mistake.to_string()])),
+                Ok(body) => Ok(result::result(&parts.engine.read(body, principal).await?).into()),
+                Err(mistake) => Ok(result::mistakes(name, &[mistake.to_string()]).into()),
             };
         }
+        let task_after = self.task_after(registered, context)?;
         let now = parts.engine.surroundings().clock.now();
         let stream = context.extensions.get::<CallStream>().map(|stream| (stream, new_uuid7(now)));
         let call = Call {
             tool: name.to_owned(),
             arguments,
-            principal: String::new(),
+            principal: principal.as_str().to_owned(),
             origin: self.origin,
             idempotency_key: idempotency::key(context)?,
             name: stream.as_ref().map(|(stream, name)| session::stream_name(&stream.session, *name, &context.id, now)),
         };
         let mut submitted = match parts.engine.submit(call).await {
             Ok(submitted) => submitted,
-            Err(Refusal::Arguments(mistake)) => return Ok(result::mistakes(name, &[mistake.to_string()])),
+            Err(Refusal::Arguments(mistake)) => return Ok(result::mistakes(name, &[mistake.to_string()]).into()),
             Err(Refusal::Other(error)) => return Err(error),
         };
         let (id, is_replayed) = (submitted.id, submitted.is_replayed());
@@ -100,6 +119,17 @@ impl Handler {
             stream.prime(*name);
             is_kept = true;
         }
+        if let Some(after) = task_after {
+            let is_admitted = submitted.admitted().await;
+            let clock = &parts.engine.surroundings().clock;
+            tokio::select! {
+                biased;
+                () = submitted.ended(), if !after.is_zero() || !is_admitted => {}
+                () = clock.sleep_until(clock.now().after(after)), if is_admitted => {
+                    return Ok(CallToolResponse::Task(parts.tasks.created(id, principal.as_str())));
+                }
+            }
+        }
         let result = result::of_answer(submitted.answer().await, id, is_replayed);
         if let (Some((stream, _)), Err(error)) = (&stream, &result)
             && is_kept
@@ -108,7 +138,34 @@ impl Handler {
             // Not the end of the call: its client comes back to the stream for the result.
             stream.outlet.break_off(parts.engine.surroundings().clock.now());
         }
-        result
+        result.map(CallToolResponse::from)
+    }
+
+    /// After how long a call goes on as a task; `None` when it does not.
+    fn task_after(
+        &self,
+        tool: &RegisteredTool,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Option<Duration>, Error> {
+        let is_new = context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
+        let can_have_tasks = is_new && context.client_capabilities().is_some_and(|client| client.supports_tasks());
+        let definition = &tool.definition;
+        Ok(match definition.task {
+            TaskMode::Required if !can_have_tasks => {
+                return Err(Error::new(
+                    ErrorKind::FixCall,
+                    "tasks_required",
+                    format!(
+                        "`{}` is called as a task only; declare the extension `io.modelcontextprotocol/tasks` in the \
+                         client's capabilities",
+                        definition.name
+                    ),
+                ));
+            }
+            _ if !can_have_tasks => None,
+            TaskMode::Always | TaskMode::Required => Some(Duration::ZERO),
+            TaskMode::Auto => definition.task_after.or(self.server.parts.task_after),
+        })
     }
 
     fn unknown_tool(&self, name: &str) -> Error {

@@ -11,6 +11,7 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio_util::sync::CancellationToken;
 
+use super::gate::{self, Gate};
 use super::handler::Handler;
 use super::server::{self, Server};
 use super::signal::StopSignal;
@@ -31,7 +32,8 @@ pub(super) fn service(server: &Server, cut: &CancellationToken) -> axum::Router 
     let sessions = parts.sessions.clone();
     config.session_store = Some(Arc::new(sessions.clone()));
     let service = StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(sessions), config);
-    axum::Router::new().fallback_service(service)
+    let state = Gate { authentication: parts.authentication.clone(), sessions: parts.sessions.clone() };
+    axum::Router::new().fallback_service(service).layer(axum::middleware::from_fn_with_state(state, gate::pass))
 }
 
 /// A server with a bound address, not yet serving.

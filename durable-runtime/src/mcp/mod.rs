@@ -2,15 +2,18 @@
 
 mod builder;
 mod error;
+mod gate;
 mod handler;
 mod http;
 mod idempotency;
 mod result;
 mod schema;
+mod secret;
 mod server;
 mod session;
 mod signal;
 mod stdio;
+mod task;
 
 pub use builder::ServerBuilder;
 pub use http::Listening;

@@ -64,7 +64,7 @@ pub(super) fn mistakes(tool: &str, mistakes: &[String]) -> CallToolResult {
 }
 
 /// Names the invocation, and says whether it had ended before this call.
-fn of_invocation(mut result: CallToolResult, id: InvocationId, is_replayed: bool) -> CallToolResult {
+pub(super) fn of_invocation(mut result: CallToolResult, id: InvocationId, is_replayed: bool) -> CallToolResult {
     say(&mut result, "durable/invocation", json!(id.to_string()));
     if is_replayed {
         say(&mut result, "durable/replayed", json!(true));

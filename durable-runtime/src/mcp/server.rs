@@ -8,10 +8,12 @@ use std::time::Duration;
 use tokio::net::ToSocketAddrs;
 
 use super::builder::ServerBuilder;
+use super::gate::Authentication;
 use super::http::{self, Listening};
 use super::schema::Contract;
 use super::session::Sessions;
 use super::stdio;
+use super::task::Tasks;
 use crate::engine::{Difference, Engine};
 use crate::error::Error;
 use crate::local::LocalCall;
@@ -21,6 +23,9 @@ use crate::table::Store;
 pub(super) struct Parts {
     pub(super) engine: Arc<Engine>,
     pub(super) sessions: Sessions,
+    pub(super) authentication: Option<Authentication>,
+    pub(super) tasks: Tasks,
+    pub(super) task_after: Option<Duration>,
     pub(super) contract: Contract,
     pub(super) name: String,
     pub(super) version: String,

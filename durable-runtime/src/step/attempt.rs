@@ -72,6 +72,11 @@ impl StepContext {
         &self.invocation.history().admission().tool
     }
 
+    /// Who called the tool: the name of the [`Principal`](crate::Principal), empty for the anonymous caller.
+    pub fn principal(&self) -> &str {
+        &self.invocation.history().admission().principal
+    }
+
     /// The name of the step, without its scope and key.
     pub fn step(&self) -> &str {
         &self.identity.name

@@ -11,8 +11,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use durable_runtime::Limits;
 use durable_runtime::prelude::*;
+use durable_runtime::{Limits, Principal};
 
 #[derive(Debug, Parser)]
 struct Flags {
@@ -34,6 +34,18 @@ struct Flags {
     /// Address to listen on
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: String,
+
+    /// Milliseconds after which a call goes on as a task, where the client can have tasks
+    #[arg(long)]
+    task_after: Option<u64>,
+
+    /// Milliseconds for which a task is kept after its end
+    #[arg(long, default_value_t = 3_600_000)]
+    task_time_to_live: u64,
+
+    /// Let only requests with a bearer token in that begins with `token of `
+    #[arg(long)]
+    authenticate: bool,
 
     /// Milliseconds for which a session is kept that nobody uses
     #[arg(long, default_value_t = 3_600_000)]
@@ -57,12 +69,14 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
     witness::install(&flags.directory)?;
     let mut limits = Limits::default();
     limits.unclean_ends = flags.unclean_ends;
-    let server = Server::builder("durable-test-server", env!("CARGO_PKG_VERSION"))
+    let mut builder = Server::builder("durable-test-server", env!("CARGO_PKG_VERSION"))
         .store(flags.directory.join("store.redb"))
         .instructions("Only for tests.")
         .limits(limits)
         .grace(Duration::from_millis(flags.grace))
         .session_time_to_live(Duration::from_millis(flags.session_time_to_live))
+        .task_after(flags.task_after.map(Duration::from_millis))
+        .task_time_to_live(Duration::from_millis(flags.task_time_to_live))
         .tool(steps::one_step)
         .tool(steps::two_steps)
         .tool(steps::charge)
@@ -80,8 +94,12 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
         .tool(protocol::number)
         .tool(protocol::fails)
         .tool(protocol::commits)
-        .open()
-        .await?;
+        .tool(protocol::who_calls)
+        .tool(protocol::who_reads);
+    if flags.authenticate {
+        builder = builder.authenticate(|token| async move { token.strip_prefix("token of ").map(Principal::new) });
+    }
+    let server = builder.open().await?;
     protocol::set_server(&server);
     if flags.stdio {
         return Ok(server.serve_stdio().await?);

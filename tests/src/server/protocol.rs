@@ -79,3 +79,23 @@ pub(crate) async fn commits(_cx: &ReadContext) -> Result<Commits, ToolError> {
     let server = SERVER.get().ok_or_else(|| ToolError::new("the server is not set"))?;
     Ok(Commits { batches: server.commit_counts().batches })
 }
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Callers {
+    body: String,
+    step: String,
+}
+
+/// Tells who calls, as the body and a step know it.
+#[durable_tool]
+pub(crate) async fn who_calls(cx: &DurableContext) -> Result<Callers, ToolError> {
+    #[once(at_least, name = "ask")]
+    let step = async { Ok::<_, ToolError>(cx.principal().to_owned()) }.await?;
+    Ok(Callers { body: cx.principal().to_owned(), step })
+}
+
+/// Tells who reads.
+#[durable_tool(read_only)]
+pub(crate) async fn who_reads(cx: &ReadContext) -> Result<String, ToolError> {
+    Ok(cx.principal().to_owned())
+}

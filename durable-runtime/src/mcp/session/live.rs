@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use rmcp::RoleServer;
@@ -30,6 +30,8 @@ const KEPT_AFTER_THE_END: u64 = 60_000;
 /// A session whose handler runs in this process.
 pub(super) struct Live {
     pub(super) id: SessionId,
+    /// Who began it; not known before its first message.
+    pub(super) principal: OnceLock<String>,
     clock: Arc<dyn Clock>,
     inbox: mpsc::Sender<ClientJsonRpcMessage>,
     closed: CancellationToken,
@@ -84,6 +86,7 @@ impl Live {
         let (to_handler, inbox) = mpsc::channel(INBOX);
         let live = Arc::new(Self {
             id,
+            principal: OnceLock::new(),
             inbox: to_handler,
             closed: CancellationToken::new(),
             routes: Mutex::default(),

@@ -35,6 +35,7 @@ use crate::clock::Timestamp;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
+use crate::principal::Principal;
 
 pub(super) use self::live::CallStream;
 pub(super) use self::row::stream_name;
@@ -89,6 +90,15 @@ impl Sessions {
 
     fn live(&self, id: &SessionId) -> Result<Arc<Live>, Error> {
         self.0.live.read().get(id).cloned().ok_or_else(|| unknown(id))
+    }
+
+    /// Whether a session is this caller's; one that does not exist is.
+    pub(super) async fn belongs_to(&self, id: &str, principal: &str) -> Result<bool, Error> {
+        let live = self.0.live.read().get(id).cloned();
+        if let Some(owner) = live.as_ref().and_then(|live| live.principal.get()) {
+            return Ok(owner == principal);
+        }
+        Ok(self.0.rows.session(id).await?.is_none_or(|session| session.principal == principal))
     }
 
     fn add(&self, id: SessionId) -> SessionTransport {
@@ -162,6 +172,13 @@ fn invocation_missing(id: InvocationId) -> Error {
     )
 }
 
+/// Who sends a message.
+fn caller(message: &ClientJsonRpcMessage) -> Principal {
+    let JsonRpcMessage::Request(request) = message else { return Principal::default() };
+    let parts = request.request.extensions().get::<http::request::Parts>();
+    parts.and_then(|parts| parts.extensions.get::<Principal>()).cloned().unwrap_or_default()
+}
+
 impl SessionManager for Sessions {
     type Error = Error;
     type Transport = SessionTransport;
@@ -178,6 +195,9 @@ impl SessionManager for Sessions {
         message: ClientJsonRpcMessage,
     ) -> Result<ServerJsonRpcMessage, Error> {
         let live = self.live(id)?;
+        let principal = caller(&message);
+        // The gate lets only this one come back, also to a session that is restored.
+        live.principal.get_or_init(|| principal.as_str().to_owned());
         let begun = match &message {
             JsonRpcMessage::Request(request) => match &request.request {
                 ClientRequest::InitializeRequest(initialize)
@@ -200,7 +220,7 @@ impl SessionManager for Sessions {
         if let Some(initialize) = begun
             && matches!(answer, JsonRpcMessage::Response(_))
         {
-            self.0.rows.begin(id, initialize, String::new()).await?;
+            self.0.rows.begin(id, initialize, principal.as_str().to_owned()).await?;
         }
         Ok(answer)
     }

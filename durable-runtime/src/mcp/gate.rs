@@ -1,0 +1,79 @@
+//! The gate that requests over HTTP pass through: who calls, and is the session theirs.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use rmcp::RoleServer;
+use rmcp::service::RequestContext;
+
+use super::session::Sessions;
+use crate::principal::Principal;
+
+type Check = dyn Fn(String) -> Pin<Box<dyn Future<Output = Option<Principal>> + Send>> + Send + Sync;
+
+/// The author's check of bearer tokens.
+#[derive(Clone)]
+pub(super) struct Authentication(Arc<Check>);
+
+impl Authentication {
+    pub(super) fn new<F, Fut>(check: F) -> Self
+    where
+        F: Fn(String) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Option<Principal>> + Send + 'static,
+    {
+        Self(Arc::new(move |token| Box::pin(check(token))))
+    }
+}
+
+/// What requests pass through before rmcp sees them.
+#[derive(Clone)]
+pub(super) struct Gate {
+    pub(super) authentication: Option<Authentication>,
+    pub(super) sessions: Sessions,
+}
+
+/// Finds out who calls, and hides the sessions of others.
+pub(super) async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+    if let Some(Authentication(check)) = &gate.authentication {
+        let Some(token) = bearer_token(request.headers()) else {
+            return unauthorized("a bearer token is missing", "Bearer");
+        };
+        let Some(principal) = check(token).await else {
+            return unauthorized("the bearer token is not valid", "Bearer error=\"invalid_token\"");
+        };
+        request.extensions_mut().insert(principal);
+    }
+    let principal = request.extensions().get::<Principal>().cloned().unwrap_or_default();
+    if let Some(session) = request.headers().get("mcp-session-id").and_then(|session| session.to_str().ok()) {
+        match gate.sessions.belongs_to(session, principal.as_str()).await {
+            Ok(true) => {}
+            Ok(false) => return (StatusCode::NOT_FOUND, "Not Found: Session not found").into_response(),
+            Err(error) => return (StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into_response(),
+        }
+    }
+    next.run(request).await
+}
+
+/// The token of RFC 6750, section 2.1.
+fn bearer_token(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned()).filter(|token| !token.is_empty())
+}
+
+fn unauthorized(why: &'static str, challenge: &'static str) -> Response {
+    (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, challenge)], why).into_response()
+}
+
+/// Who makes this request.
+pub(super) fn caller(context: &RequestContext<RoleServer>) -> Principal {
+    let parts = context.extensions.get::<Parts>();
+    parts.and_then(|parts| parts.extensions.get::<Principal>()).cloned().unwrap_or_default()
+}
