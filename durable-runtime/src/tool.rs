@@ -1,5 +1,6 @@
 //! The trait that `#[durable_tool]` implements, and the set of tools that a server offers.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
@@ -12,8 +13,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::audit::Audit;
 use crate::context::{DurableContext, ReadContext};
-use crate::error::{Error, ErrorKind};
+use crate::error::{self, Error, ErrorKind};
 use crate::journal::record::Conclusion;
 use crate::state::{StateType, States};
 
@@ -33,7 +35,11 @@ pub trait ToolReturn: Send + 'static {
 
 /// What a tool ended with, as JSON.
 #[doc(hidden)]
-pub struct Conclude(pub(crate) Conclusion);
+pub struct Conclude {
+    pub(crate) conclusion: Conclusion,
+    /// The last word of the name of the error's type, for those who read the audit log.
+    pub(crate) error_type: Option<Cow<'static, str>>,
+}
 
 impl<T, E> ToolReturn for Result<T, E>
 where
@@ -43,10 +49,16 @@ where
     type Value = T;
 
     fn conclude(self) -> Result<Conclude, serde_json::Error> {
-        Ok(Conclude(match self {
-            Ok(value) => Conclusion::Succeeded { value: serde_json::to_string(&value)? },
-            Err(error) => Conclusion::Failed { message: error.to_string(), error: serde_json::to_string(&error)? },
-        }))
+        Ok(match self {
+            Ok(value) => Conclude {
+                conclusion: Conclusion::Succeeded { value: serde_json::to_string(&value)? },
+                error_type: None,
+            },
+            Err(error) => Conclude {
+                conclusion: Conclusion::Failed { message: error.to_string(), error: serde_json::to_string(&error)? },
+                error_type: Some(error::type_of(&error)),
+            },
+        })
     }
 }
 
@@ -183,6 +195,7 @@ pub struct ToolDefinition {
     pub(crate) destructive: Option<bool>,
     pub(crate) open_world: Option<bool>,
     pub(crate) states: Vec<StateType>,
+    pub(crate) audits: Vec<Audit>,
     pub(crate) input_schema: Value,
     pub(crate) output_schema: Value,
 }
@@ -200,6 +213,7 @@ impl ToolDefinition {
             destructive: None,
             open_world: None,
             states: Vec::new(),
+            audits: Vec::new(),
             input_schema: schema::<A>(),
             output_schema: schema::<R::Value>(),
         }
@@ -245,6 +259,14 @@ impl ToolDefinition {
         self
     }
 
+    /// Says that each call leaves an entry in this audit log, without the values of these fields.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn audit(mut self, log: &'static str, redacted: &'static [&'static str]) -> Self {
+        self.audits.push(Audit { log, redacted });
+        self
+    }
+
     /// The name that clients call.
     pub fn name(&self) -> &str {
         self.name
@@ -287,6 +309,7 @@ impl Registry {
             let definition = tool.definition();
             let name = definition.name;
             registry.states.check(name, &definition.states)?;
+            definition.audits.iter().try_for_each(|audit| audit.check(&definition))?;
             let earlier = registry.tools.insert(name, Arc::new(RegisteredTool { tool, definition }));
             if earlier.is_some() {
                 return Err(Error::new(
@@ -308,6 +331,11 @@ impl Registry {
 
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<RegisteredTool>> {
         self.tools.get(name)
+    }
+
+    /// The logs that calls of a tool leave entries in.
+    pub(crate) fn audits(&self, tool: &str) -> &[Audit] {
+        self.get(tool).map_or(&[], |registered| &registered.definition.audits)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<RegisteredTool>> {

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use admission::{Call, Refusal};
+pub(crate) use admission::{Call, Refusal, digest};
 pub(crate) use invocation::{Invocation, Surroundings, TransactionEnd};
 pub use limit::Limits;
 pub use validation::Difference;

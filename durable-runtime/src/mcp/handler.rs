@@ -70,9 +70,10 @@ impl Handler {
             return Ok(result::mistakes(name, &mistakes));
         }
         if registered.definition.read_only {
-            return match parts.engine.tools().prepare(registered, arguments) {
-                Ok(body) => Ok(result::result(&parts.engine.read(body).await?)),
-                Err(mistake) => Ok(result::mistakes(name, &[mistake.to_string()])),
+            return match parts.engine.read(registered, arguments).await {
+                Ok(conclusion) => Ok(result::result(&conclusion)),
+                Err(Refusal::Arguments(mistake)) => Ok(result::mistakes(name, &[mistake.to_string()])),
+                Err(Refusal::Other(error)) => Err(error),
             };
         }
         let call = Call {

@@ -23,6 +23,7 @@ use crate::journal::replay::History;
 use crate::store::{Row, Scan, Store, StoreError};
 use crate::table::operation::{self, ReadRequest};
 use crate::table::overlay::Overlay;
+use crate::uuid7::Generator;
 
 /// Why a body is not polled again in this run.
 #[derive(Clone, Debug)]
@@ -75,6 +76,8 @@ pub(crate) struct Surroundings {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
+    /// Makes the keys of the audit logs' entries.
+    pub(crate) audit_keys: Generator,
 }
 
 /// One run of one invocation.
