@@ -13,6 +13,8 @@
 //! assert_eq!(uuid7::time_of(&second), Some(noon));
 //! ```
 
+use std::time::Duration;
+
 use parking_lot::Mutex;
 use uuid::timestamp::context::ContextV7;
 use uuid::{Builder, Uuid};
@@ -34,9 +36,9 @@ impl Generator {
 
     /// The next UUID. Its time is `now`, or that of the one before it, if that is later.
     pub fn next(&self, now: Timestamp) -> Uuid {
-        let millis = now.as_millis().min(LAST_MILLIS);
-        let nanos = u32::try_from(millis % 1000).expect("below 1000") * 1_000_000;
-        Uuid::new_v7(uuid::Timestamp::from_unix(&*self.0.lock(), millis / 1000, nanos))
+        let since_epoch = Duration::from_millis(now.as_millis().min(LAST_MILLIS));
+        let (seconds, nanos) = (since_epoch.as_secs(), since_epoch.subsec_nanos());
+        Uuid::new_v7(uuid::Timestamp::from_unix(&*self.0.lock(), seconds, nanos))
     }
 }
 

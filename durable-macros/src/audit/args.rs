@@ -66,32 +66,23 @@ impl Audit {
         };
         let parser = |input: ParseStream<'_>| {
             let begins_with_option = input.peek(Ident) && input.peek2(syn::token::Paren);
-            let log = match input.is_empty() || begins_with_option {
-                true => Err(nameless()),
-                false => log(input),
-            };
-            let comma = log.is_ok() && !input.is_empty() && input.parse::<Token![,]>().is_err();
-            let unseparated = comma.then(|| input.span());
-            Ok((log, unseparated, input.parse::<TokenStream>()?))
+            if input.is_empty() || begins_with_option {
+                return Err(nameless());
+            }
+            let log = log(input)?;
+            if !input.is_empty() && input.parse::<Token![,]>().is_err() {
+                diagnostics.at(input.span(), "unexpected token after an option: separate options with `,`");
+                input.parse::<TokenStream>()?;
+            }
+            Ok((log, input.parse::<TokenStream>()?))
         };
-        let (log, unseparated, options) = match parser.parse2(list) {
+        let (log, options) = match parser.parse2(list) {
             Ok(read) => read,
             Err(error) => {
                 diagnostics.push(error);
                 return None;
             }
         };
-        let log = match log {
-            Ok(log) => log,
-            Err(error) => {
-                diagnostics.push(error);
-                return None;
-            }
-        };
-        if let Some(place) = unseparated {
-            diagnostics.at(place, "unexpected token after an option: separate options with `,`");
-            return Some(Self { log, redacted: Vec::new() });
-        }
         let mut redacted = Vec::new();
         AUDIT.read(options, diagnostics, |name, input, diagnostics| {
             redacted = fields(name, input, diagnostics)?;
