@@ -6,6 +6,7 @@
 //! A macro reads everything before it complains: the mistakes of one function are reported at once, each on the
 //! offending token, and the tool still exists afterwards, so that nothing else breaks.
 
+mod audit;
 mod determinism;
 mod diagnostics;
 mod helper;
@@ -63,6 +64,32 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn durable_tool(options: TokenStream, item: TokenStream) -> TokenStream {
     tool::expand(options.into(), &item.into()).into()
+}
+
+/// Leaves an entry in an audit log for each call of a tool, written in the commit of the call's end, so exactly once.
+///
+/// ```text
+/// /// Creates a user.
+/// #[audit("user_operations", redact(password))]
+/// #[durable_tool]
+/// async fn create_user(cx: &DurableContext, name: String, password: String) -> Result<Created, ToolError> { .. }
+/// ```
+///
+/// It stands above or below [`macro@durable_tool`], and several times with different logs. An entry says the tool, its inputs,
+/// its outputs or its error, whether it succeeded, and how long it took. Calls that are refused leave none.
+///
+/// # Options
+///
+/// The name of the log comes first: 1 to 64 characters out of `A-Z`, `a-z`, `0-9`, `_`, `.` and `-`.
+///
+/// | option | meaning |
+/// |---|---|
+/// | `redact(field, ..)` | fields of these names, at any depth, are in the entry with the value `"[redacted]"` |
+///
+/// A server does not open with a tool that redacts a field which neither its arguments nor its value can have.
+#[proc_macro_attribute]
+pub fn audit(options: TokenStream, item: TokenStream) -> TokenStream {
+    audit::expand(&options.into(), &item.into()).into()
 }
 
 /// Makes a durable function of an async one: a helper of tools that has steps of its own.

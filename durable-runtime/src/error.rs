@@ -1,5 +1,6 @@
 //! The errors that the framework gives, and the ready-made error of tools and steps.
 
+use std::any::{Any, type_name};
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
@@ -188,12 +189,15 @@ pub struct ToolError {
     message: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     sources: Vec<String>,
+    /// The last word of the name of the type that it was made of, if it was.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    made_of: Option<Cow<'static, str>>,
 }
 
 impl ToolError {
     /// An error with a text of one's own.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), sources: Vec::new() }
+        Self { message: message.into(), sources: Vec::new(), made_of: None }
     }
 
     /// The texts of the errors below this one, outermost first.
@@ -216,13 +220,38 @@ impl<E: StdError> From<E> for ToolError {
             sources.push(source.to_string());
             below = source.source();
         }
-        Self { message: error.to_string(), sources }
+        Self { message: error.to_string(), sources, made_of: Some(Cow::Borrowed(last_word::<E>())) }
     }
+}
+
+/// The last word of the name of an error's type; of a [`ToolError`], that of the error it was made of.
+pub(crate) fn type_of<E: 'static>(error: &E) -> Cow<'static, str> {
+    let made_of = (error as &dyn Any).downcast_ref::<ToolError>().and_then(|error| error.made_of.clone());
+    made_of.unwrap_or(Cow::Borrowed(last_word::<E>()))
+}
+
+fn last_word<T>() -> &'static str {
+    let name = type_name::<T>();
+    let path = name.split('<').next().unwrap_or(name);
+    path.rsplit("::").next().unwrap_or(path).trim_start_matches('&')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_type_of_an_error_is_the_one_that_was_written_last() {
+        let parse = || "x".parse::<u8>().expect_err("no number");
+        assert_eq!(type_of(&parse()), "ParseIntError");
+        assert_eq!(type_of(&ToolError::from(parse())), "ParseIntError");
+        assert_eq!(type_of(&ToolError::new("no")), "ToolError");
+        assert_eq!(type_of(&Vec::<std::fmt::Error>::new()), "Vec");
+        assert_eq!(type_of(&"text"), "str");
+        let json = serde_json::to_value(ToolError::from(parse())).expect("plain data");
+        assert_eq!(json["type"], "ParseIntError");
+        assert_eq!(type_of(&serde_json::from_value::<ToolError>(json).expect("what was written")), "ParseIntError");
+    }
 
     #[test]
     fn tool_error_keeps_the_texts_of_its_sources() {

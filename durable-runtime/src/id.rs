@@ -3,21 +3,17 @@
 use std::fmt;
 use std::str::FromStr;
 
-use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use uuid::timestamp::context::ContextV7;
 
 use crate::clock::Timestamp;
+use crate::uuid7::Generator;
 
-/// Counts the ids that are made within one millisecond.
-static CONTEXT: Mutex<ContextV7> = Mutex::new(ContextV7::new());
+static IDS: Generator = Generator::new();
 
 /// A new version 7 UUID whose time part is `now`.
 pub(crate) fn new_uuid7(now: Timestamp) -> Uuid {
-    let seconds = now.as_millis() / 1000;
-    let nanos = u32::try_from(now.as_millis() % 1000).expect("below 1000") * 1_000_000;
-    Uuid::new_v7(uuid::Timestamp::from_unix(&*CONTEXT.lock(), seconds, nanos))
+    IDS.next(now)
 }
 
 /// The id of an invocation: a `UUIDv7` (RFC 9562, section 5.7), so that ids sort by the time of admission.

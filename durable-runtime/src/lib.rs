@@ -35,6 +35,7 @@
 //! }
 //! ```
 
+mod audit;
 mod clock;
 mod context;
 mod engine;
@@ -52,14 +53,16 @@ mod step;
 pub mod store;
 mod table;
 mod tool;
+pub mod uuid7;
 
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
 
+pub use audit::{AuditEntry, AuditLog, AuditPage, AuditQuery};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use context::{DurableContext, ReadContext, TransactionOperation};
-pub use durable_macros::{allow_nondeterminism, durable, durable_tool, once};
+pub use durable_macros::{allow_nondeterminism, audit, durable, durable_tool, once};
 pub use engine::{Difference, Limits};
 pub use error::{AtMostOnceFailedBeforeCompleting, Error, ErrorKind, StepTimedOut, ToolError};
 pub use id::InvocationId;
@@ -86,4 +89,6 @@ mod documentation {
     mod steps {}
     #[doc = include_str!("../../docs/tables.md")]
     mod tables {}
+    #[doc = include_str!("../../docs/audit.md")]
+    mod audit {}
 }

@@ -81,23 +81,20 @@ impl LocalCall {
 
     async fn make(self) -> Result<LocalResult, Error> {
         let Self { engine: Engines(engine), call } = self;
-        let refused = |mistake: crate::tool::ArgumentError| {
-            Error::new(ErrorKind::FixCall, "invalid_arguments", format!("the arguments do not fit: {mistake}"))
+        let refused = |refusal| match refusal {
+            Refusal::Arguments(mistake) => {
+                Error::new(ErrorKind::FixCall, "invalid_arguments", format!("the arguments do not fit: {mistake}"))
+            }
+            Refusal::Other(error) => error,
         };
         if let Some(tool) = engine.tools().get(&call.tool)
             && tool.definition.read_only
         {
-            let body = engine.tools().prepare(tool, call.arguments).map_err(refused)?;
-            return Ok(LocalResult {
-                invocation: None,
-                is_replayed: false,
-                result: result(&engine.read(body, Principal::new(call.principal)).await?),
-            });
+            let principal = Principal::new(call.principal);
+            let conclusion = engine.read(tool, call.arguments, principal).await.map_err(refused)?;
+            return Ok(LocalResult { invocation: None, is_replayed: false, result: result(&conclusion) });
         }
-        let submitted = engine.submit(call).await.map_err(|refusal| match refusal {
-            Refusal::Arguments(mistake) => refused(mistake),
-            Refusal::Other(error) => error,
-        })?;
+        let submitted = engine.submit(call).await.map_err(refused)?;
         let (id, is_replayed) = (submitted.id, submitted.is_replayed());
         let ended = submitted.answer().await.into_ended(id)?;
         Ok(LocalResult { invocation: Some(id), is_replayed, result: result(&ended.conclusion) })

@@ -4,10 +4,11 @@
 //! use durable_runtime::prelude::*;
 //! ```
 
+pub use crate::audit::AuditLog;
 pub use crate::context::{DurableContext, ReadContext};
 pub use crate::error::{AtMostOnceFailedBeforeCompleting, Error, StepTimedOut, ToolError};
 pub use crate::mcp::Server;
 pub use crate::state::State;
 pub use crate::step::StepContext;
 pub use crate::table::{SortedMap, Transaction};
-pub use crate::{allow_nondeterminism, durable, durable_tool, join, once, race, tools, try_join};
+pub use crate::{allow_nondeterminism, audit, durable, durable_tool, join, once, race, tools, try_join};

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::audit::Audit;
 use crate::context::{DurableContext, ReadContext};
 use crate::error::{Error, ErrorKind};
 use crate::state::{StateType, States};
@@ -170,6 +171,7 @@ pub struct ToolDefinition {
     pub(crate) task: TaskMode,
     pub(crate) task_after: Option<Duration>,
     pub(crate) states: Vec<StateType>,
+    pub(crate) audits: Vec<Audit>,
     pub(crate) input_schema: Value,
     pub(crate) output_schema: Value,
 }
@@ -189,6 +191,7 @@ impl ToolDefinition {
             task: TaskMode::Auto,
             task_after: None,
             states: Vec::new(),
+            audits: Vec::new(),
             input_schema: schema::<A>(),
             output_schema: (sent.schema)(),
         }
@@ -250,6 +253,14 @@ impl ToolDefinition {
         self
     }
 
+    /// Says that each call leaves an entry in this audit log, without the values of these fields.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn audit(mut self, log: &'static str, redacted: &'static [&'static str]) -> Self {
+        self.audits.push(Audit { log, redacted });
+        self
+    }
+
     /// The name that clients call.
     pub fn name(&self) -> &str {
         self.name
@@ -292,6 +303,7 @@ impl Registry {
             let definition = tool.definition();
             let name = definition.name;
             registry.states.check(name, &definition.states)?;
+            definition.audits.iter().try_for_each(|audit| audit.check(&definition))?;
             let earlier = registry.tools.insert(name, Arc::new(RegisteredTool { tool, definition }));
             if earlier.is_some() {
                 return Err(Error::new(
@@ -313,6 +325,11 @@ impl Registry {
 
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<RegisteredTool>> {
         self.tools.get(name)
+    }
+
+    /// The logs that calls of a tool leave entries in.
+    pub(crate) fn audits(&self, tool: &str) -> &[Audit] {
+        self.get(tool).map_or(&[], |registered| &registered.definition.audits)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<RegisteredTool>> {

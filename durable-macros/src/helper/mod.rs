@@ -81,6 +81,13 @@ fn misplaced_attributes(function: &mut ItemFn, diagnostics: &mut Diagnostics) {
              the function from a tool",
         );
     }
+    for audit in function.attrs.extract_if(.., |attribute| crate::audit::is_audit(attribute)) {
+        diagnostics.on(
+            audit.path(),
+            "a durable function is called by tools, and it is their calls that are audited: write `#[audit(..)]` on the \
+             tools, or `cx.audit(\"log\", &entry).await?` in the body",
+        );
+    }
     for again in function.attrs.extract_if(.., |attribute| is_durable(attribute)) {
         diagnostics.on(again.path(), "the function is durable already: write all options in one `#[durable(..)]`");
     }

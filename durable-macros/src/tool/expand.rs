@@ -2,6 +2,7 @@
 
 use super::plan::{Function, Plan};
 use super::signature::{self, Parameter};
+use crate::audit::Audit;
 use crate::origin::{Extent, ours};
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
@@ -168,8 +169,12 @@ impl Plan {
             Parameter::State(state) => Some(quote_spanned!(span=> .state::<#state>())),
             _ => None,
         });
+        let audits = self.audits.iter().map(|Audit { log, redacted }| {
+            let log = log.value();
+            quote_spanned!(span=> .audit(#log, &[#(#redacted),*]))
+        });
         quote_spanned! {span=>
-            #new::<#arguments, _>(&Self::SENT, #name, #description) #title #read_only #destructive #open_world #(#states)*
+            #new::<#arguments, _>(&Self::SENT, #name, #description) #title #read_only #destructive #open_world #(#states)* #(#audits)*
         }
     }
 

@@ -36,6 +36,7 @@ pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
                     diagnostics.on(item, "a tool is an async function: move `#[durable_tool]` onto one, or remove it");
                 }
                 let errors = diagnostics.into_compile_errors();
+                let item = crate::audit::without(item);
                 return quote!(#errors #item);
             }
         };

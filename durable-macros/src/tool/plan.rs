@@ -2,6 +2,7 @@
 
 use super::args::{self, Options};
 use super::signature::{self, Context, Parameter, Reading};
+use crate::audit::{self, Audit};
 use crate::determinism;
 use crate::diagnostics::Diagnostics;
 use crate::once::{self, Body, Setting};
@@ -25,6 +26,8 @@ pub(crate) struct Plan {
     pub(crate) read_only: bool,
     pub(crate) destructive: Option<bool>,
     pub(crate) open_world: Option<bool>,
+    /// The logs that its calls leave entries in.
+    pub(crate) audits: Vec<Audit>,
     /// `None` if mistakes have left nothing that the compiler could check without complaining again.
     pub(crate) function: Option<Function>,
 }
@@ -48,6 +51,7 @@ impl Plan {
         let name = name(&options, &item, diagnostics);
         let description = description(&options, &item, diagnostics);
         misplaced_attributes(&mut item, diagnostics);
+        let audits = audit::take(&mut item.attrs, diagnostics);
         let reading = Reading::of(&mut item.sig, options.rename_all.as_ref().map(|(_, rule)| *rule), diagnostics);
         let read_only = read_only(&options, &reading, diagnostics);
         contradictions(&options, &reading, read_only, diagnostics);
@@ -82,6 +86,7 @@ impl Plan {
             read_only,
             destructive,
             open_world,
+            audits,
             function,
         }
     }

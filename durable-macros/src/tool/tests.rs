@@ -377,6 +377,17 @@ fn one_type_may_have_all_arguments() {
 }
 
 #[test]
+fn a_tool_names_its_audit_logs() {
+    let item = "/// D.\n#[audit(\"a\", redact(x, \"y-z\"))]\n#[audit(\"b\")]\nasync fn t(cx: &DurableContext) -> Result<(), E> { Ok(()) }";
+    let (messages, rest) = expanded("", item);
+    assert_eq!(messages, <[String; 0]>::default());
+    let audits = quote!(.audit("a", &["x", "y-z"]).audit("b", &[]));
+    assert!(rest.to_string().contains(&audits.to_string()), "{rest}");
+    assert!(!rest.to_string().contains("# [audit"), "{rest}");
+    refused("", &item.replace("\"b\"", "\"a\""), &["`a` is a log of this tool already"]);
+}
+
+#[test]
 fn hints_are_told_and_do_not_contradict() {
     let item = "/// D.\nasync fn t(cx: &DurableContext) -> Result<(), E> { Ok(()) }";
     let (messages, rest) = expanded("destructive = false, open_world", item);

@@ -1,5 +1,6 @@
 //! The contexts of tools: all that a tool's body can do.
 
+mod audit;
 mod branch;
 mod transaction;
 mod value;

@@ -264,7 +264,7 @@ fn key_row(call: &Call, key: &str) -> Vec<u8> {
 }
 
 /// The digest of arguments: the same for the same JSON, however its objects are ordered.
-fn digest(arguments: &Value) -> [u8; 32] {
+pub(crate) fn digest(arguments: &Value) -> [u8; 32] {
     fn write(value: &Value, text: &mut String) {
         match value {
             Value::Array(items) => {

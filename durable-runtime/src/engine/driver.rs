@@ -11,10 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::execution::Run;
 use super::invocation::{BatchEnd, Halt, Invocation};
+use crate::audit::{Audit, CallEnd, EndedCall};
 use crate::clock::Timestamp;
 use crate::context::DurableContext;
 use crate::journal::record::{Conclusion, Ended, Unfinished};
-use crate::store::{CommitError, StoreError, StoreFuture};
+use crate::store::{Batch, CommitError, StoreError, StoreFuture};
 use crate::tool::Conclude;
 
 /// How a run ended.
@@ -55,7 +56,12 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "a panic without a text".to_owned())
 }
 
-pub(super) async fn run(run: Run, stopping: &CancellationToken, abandoning: &CancellationToken) -> End {
+pub(super) async fn run(
+    run: Run,
+    audits: &[Audit],
+    stopping: &CancellationToken,
+    abandoning: &CancellationToken,
+) -> End {
     let invocation = run.invocation;
     let mut body = (run.body)(DurableContext::new(Arc::clone(&invocation)));
     let mut stopping = pin!(stopping.cancelled());
@@ -64,6 +70,7 @@ pub(super) async fn run(run: Run, stopping: &CancellationToken, abandoning: &Can
     let mut commit: Option<StoreFuture<'static, Result<(), CommitError>>> = None;
     let mut end = None;
     let mut end_is_in_commit = false;
+    let mut error_type = None;
     let mut panicked = None;
     poll_fn(move |task| {
         if abandoned.as_mut().poll(task).is_ready() {
@@ -105,13 +112,18 @@ pub(super) async fn run(run: Run, stopping: &CancellationToken, abandoning: &Can
                 match invocation.halted() {
                     Some(Halt::StoreFailed(error)) => return Poll::Ready(End::StoreFailed(error)),
                     Some(Halt::Park { code, reason }) => end = Some(parked(&invocation, code, reason)),
-                    None => end = polled.map(|concluded| conclude(&invocation, concluded)),
+                    None => {
+                        end = polled.map(|concluded| {
+                            error_type = concluded.as_ref().ok().and_then(|concluded| concluded.error_type.clone());
+                            conclude(&invocation, concluded)
+                        });
+                    }
                 }
             }
             if commit.is_some() {
                 return Poll::Pending;
             }
-            let Some(batch) = invocation.take_batch(end.as_ref()) else {
+            let Some(mut batch) = invocation.take_batch(end.as_ref()) else {
                 if let Some(panic) = panicked.take() {
                     return Poll::Ready(End::Panicked(panic));
                 }
@@ -123,6 +135,9 @@ pub(super) async fn run(run: Run, stopping: &CancellationToken, abandoning: &Can
                     None => Poll::Pending,
                 };
             };
+            if let Some(BatchEnd::Ended(ended)) = &end {
+                audit(&invocation, ended, error_type.as_deref(), audits, &mut batch);
+            }
             end_is_in_commit = end.is_some();
             commit = Some(invocation.surroundings.store.commit(batch));
         }
@@ -132,7 +147,7 @@ pub(super) async fn run(run: Run, stopping: &CancellationToken, abandoning: &Can
 
 fn conclude(invocation: &Invocation, concluded: Result<Conclude, serde_json::Error>) -> BatchEnd {
     let conclusion = match concluded {
-        Ok(Conclude(conclusion)) => conclusion,
+        Ok(Conclude { conclusion, .. }) => conclusion,
         Err(error) => {
             return parked(
                 invocation,
@@ -163,6 +178,19 @@ fn conclude(invocation: &Invocation, concluded: Result<Conclude, serde_json::Err
         admitted_at: admission.at,
         at: invocation.now().as_millis(),
     })
+}
+
+/// Puts the entries of an ended invocation into the batch of its end.
+fn audit(invocation: &Invocation, ended: &Ended, error_type: Option<&str>, audits: &[Audit], batch: &mut Batch) {
+    let call = EndedCall {
+        tool: &ended.tool,
+        invocation: Some(invocation.id),
+        arguments: &invocation.history().admission().arguments,
+        end: CallEnd::of(&ended.conclusion, error_type),
+        admitted_at: ended.admitted_at,
+        at: ended.at,
+    };
+    call.put(audits, &invocation.surroundings.audit_keys, batch);
 }
 
 fn parked(invocation: &Invocation, code: String, reason: String) -> BatchEnd {

@@ -6,17 +6,22 @@ use std::time::Duration;
 
 use std::future::poll_fn;
 
+use serde_json::Value;
+
+use super::admission::Refusal;
 use super::answer::Answer;
 use super::driver::{self, End};
 use super::recovery::Loaded;
 use super::{Engine, Invocation};
+use crate::audit::{CallEnd, EndedCall};
 use crate::clock::Timestamp;
 use crate::context::{DurableContext, ReadContext};
 use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
 use crate::journal::record::Conclusion;
 use crate::principal::Principal;
-use crate::tool::{Body, BodyKind, Conclude};
+use crate::store::Batch;
+use crate::tool::{BodyKind, Conclude, RegisteredTool};
 
 /// A future that ends with what the tool returned.
 type ConcludeFuture = Pin<Box<dyn Future<Output = Result<Conclude, serde_json::Error>> + Send>>;
@@ -96,7 +101,8 @@ impl Engine {
             };
             let invocation = Arc::clone(&run.invocation);
             let rows_before = invocation.rows();
-            match driver::run(run, &self.stopping, &self.abandoning).await {
+            let audits = self.tools.audits(&invocation.history().admission().tool);
+            match driver::run(run, audits, &self.stopping, &self.abandoning).await {
                 End::Ended(ended) => return Some(Answer::Ended(Arc::new(ended))),
                 End::Parked { code, reason } => {
                     tracing::warn!(invocation = %id, code, reason, "an invocation is parked");
@@ -164,26 +170,60 @@ impl Engine {
         }
     }
 
-    /// Runs a read-only call, which is no invocation.
-    pub(crate) async fn read(&self, body: Body, principal: Principal) -> Result<Conclusion, Error> {
+    /// Runs a read-only call, which is no invocation. An audited one is answered when its entries are durable.
+    pub(crate) async fn read(
+        &self,
+        tool: &RegisteredTool,
+        arguments: Value,
+        principal: Principal,
+    ) -> Result<Conclusion, Refusal> {
+        let admitted_at = self.surroundings.clock.now();
+        let audits = &tool.definition.audits;
+        let inputs = if audits.is_empty() { String::new() } else { arguments.to_string() };
+        let body = self.tools.prepare(tool, arguments).map_err(Refusal::Arguments)?;
         let BodyKind::ReadOnly(start) = body.0 else {
             return Err(Error::new(
                 ErrorKind::FixProgram,
                 "tool_not_read_only",
                 "a durable tool is executed as an invocation",
-            ));
+            )
+            .into());
         };
         let mut body = start(ReadContext::new(Arc::clone(&self.surroundings.store), principal));
         let ended = poll_fn(|task| driver::poll_caught(body.as_mut(), task)).await;
+        if !audits.is_empty() {
+            let unsendable = ended.as_ref().ok().and_then(|ended| ended.as_ref().err()).map(ToString::to_string);
+            let call = EndedCall {
+                tool: tool.definition.name,
+                invocation: None,
+                arguments: &inputs,
+                end: match &ended {
+                    Ok(Ok(Conclude { conclusion, error_type })) => CallEnd::of(conclusion, error_type.as_deref()),
+                    Ok(Err(_)) => CallEnd::Error {
+                        kind: "ResultNotRecordable",
+                        message: unsendable.as_deref().unwrap_or_default(),
+                        error: "",
+                    },
+                    Err(panic) => CallEnd::Error { kind: "Panic", message: panic, error: "" },
+                },
+                admitted_at: admitted_at.as_millis(),
+                at: self.surroundings.clock.now().as_millis(),
+            };
+            let mut batch = Batch::default();
+            call.put(audits, &self.surroundings.audit_keys, &mut batch);
+            self.commit(batch).await?;
+        }
         match ended {
-            Ok(Ok(Conclude(conclusion))) => Ok(conclusion),
+            Ok(Ok(Conclude { conclusion, .. })) => Ok(conclusion),
             Ok(Err(error)) => Err(Error::new(
                 ErrorKind::FixProgram,
                 "result_not_recordable",
                 format!("the tool's result does not serialize to JSON: {error}"),
-            )),
+            )
+            .into()),
             Err(panic) => {
-                Err(Error::new(ErrorKind::FixProgram, "tool_panicked", format!("the read-only tool panicked: {panic}")))
+                let message = format!("the read-only tool panicked: {panic}");
+                Err(Error::new(ErrorKind::FixProgram, "tool_panicked", message).into())
             }
         }
     }

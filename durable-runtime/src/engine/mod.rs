@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use admission::{Call, Name, Refusal};
+pub(crate) use admission::{Call, Name, Refusal, digest};
 pub(crate) use answer::Answer;
 pub(crate) use invocation::{Invocation, Surroundings, TransactionEnd};
 pub use limit::Limits;

@@ -151,7 +151,7 @@ impl Engine {
         Ok(self.surroundings.store.scan(scan).await?)
     }
 
-    async fn commit(&self, batch: Batch) -> Result<(), Error> {
+    pub(super) async fn commit(&self, batch: Batch) -> Result<(), Error> {
         match self.surroundings.store.commit(batch).await {
             Ok(()) => Ok(()),
             Err(CommitError::Store(error)) => Err(error.into()),

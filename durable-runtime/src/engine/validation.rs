@@ -86,8 +86,8 @@ impl Engine {
         let polled = poll_caught(body.as_mut(), &mut Context::from_waker(Waker::noop()));
         let mut found = invocation.differences_from_history();
         match polled {
-            Poll::Ready(Ok(Ok(Conclude(conclusion)))) if conclusion == ended.conclusion => {}
-            Poll::Ready(Ok(Ok(Conclude(conclusion)))) => {
+            Poll::Ready(Ok(Ok(Conclude { conclusion, .. }))) if conclusion == ended.conclusion => {}
+            Poll::Ready(Ok(Ok(Conclude { conclusion, .. }))) => {
                 found.push(format!("it ends with {}, and ended with {}", shown(&conclusion), shown(&ended.conclusion)));
             }
             Poll::Ready(Ok(Err(error))) => found.push(format!("its result does not serialize: {error}")),

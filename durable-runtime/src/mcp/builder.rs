@@ -18,6 +18,7 @@ use crate::state::States;
 use crate::store::Store;
 use crate::store::redb::{CACHE_BYTES, RedbOptions, open_file};
 use crate::tool::{Registry, Tool};
+use crate::uuid7::Generator;
 
 enum StoreChoice {
     None,
@@ -240,7 +241,7 @@ impl ServerBuilder {
     ///
     /// # Errors
     ///
-    /// `duplicate_tool`, `schema_invalid`, `state_missing` and `duplicate_state` (of the tools); `store_missing`, `store_foreign`, `store_held`,
+    /// `duplicate_tool`, `schema_invalid`, `audit_redact_unknown`, `state_missing` and `duplicate_state` (of the tools); `store_missing`, `store_foreign`, `store_held`,
     /// `store_damaged`, `store_format_newer`, `store_directory_missing`, `store_not_permitted`, `store_unavailable` (of the
     /// store). Nothing is written to a file that is refused.
     pub async fn open(self) -> Result<Server, Error> {
@@ -265,7 +266,8 @@ impl ServerBuilder {
             }
         };
         let build = format!("{} {}", self.name, self.version);
-        let surroundings = Surroundings { store, clock: self.clock, limits: self.limits };
+        let audit_keys = Generator::new();
+        let surroundings = Surroundings { store, clock: self.clock, limits: self.limits, audit_keys };
         let engine = Engine::new(surroundings, registry, build);
         let secret = Secret::of(&*engine.surroundings().store).await?;
         engine.recover().await?;

@@ -90,9 +90,10 @@ impl Handler {
             return Ok(result::mistakes(name, &mistakes).into());
         }
         if registered.definition.read_only {
-            return match parts.engine.tools().prepare(registered, arguments) {
-                Ok(body) => Ok(result::result(&parts.engine.read(body, principal).await?).into()),
-                Err(mistake) => Ok(result::mistakes(name, &[mistake.to_string()]).into()),
+            return match parts.engine.read(registered, arguments, principal).await {
+                Ok(conclusion) => Ok(result::result(&conclusion).into()),
+                Err(Refusal::Arguments(mistake)) => Ok(result::mistakes(name, &[mistake.to_string()]).into()),
+                Err(Refusal::Other(error)) => Err(error),
             };
         }
         let task_after = self.task_after(registered, context)?;

@@ -8,18 +8,21 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::bound::StepResult;
+use crate::audit::ExplicitEntry;
 use crate::engine::Invocation;
 use crate::error::StepTimedOut;
 use crate::id::InvocationId;
 use crate::journal::identity::Identity;
+use crate::operation::Operation;
 use crate::store::Row;
 use crate::table::operation::sealed::{Answer, Reads, Writes};
 use crate::table::operation::{GetRequest, ReadRequest, WriteRequest};
 use crate::table::overlay::Overlay;
-use crate::table::{ReadTables, WriteTables};
+use crate::table::{ReadTables, TableOperation, WriteTables};
 
 /// The context inside a step: of one attempt.
 ///
@@ -85,6 +88,21 @@ impl StepContext {
     /// The invocation that the step belongs to.
     pub fn invocation(&self) -> InvocationId {
         self.invocation.id
+    }
+
+    /// Makes an entry in an audit log, as [`DurableContext::audit`](crate::DurableContext::audit) does. It joins the step's
+    /// commit: an attempt that fails leaves none.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn audit<T: Serialize + ?Sized>(&self, log: &str, entry: &T) -> TableOperation<'_, ()> {
+        let entry = ExplicitEntry::read(log, entry);
+        Operation::new(async move {
+            let (key, value) = entry?.into_row(&self.invocation);
+            self.writes.lock().write(key, Some(value));
+            Ok(())
+        })
     }
 
     pub(super) fn take_writes(&self) -> Overlay {

@@ -1,11 +1,13 @@
 //! What a tool's function returns, and what that asks of its types, each with a compiler message of its own.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::error;
 use crate::journal::record::Conclusion;
 
 /// A value that a tool can give.
@@ -46,16 +48,26 @@ pub trait ToolReturn: Send + 'static {
 
 /// What a tool ended with, as JSON.
 #[doc(hidden)]
-pub struct Conclude(pub(crate) Conclusion);
+pub struct Conclude {
+    pub(crate) conclusion: Conclusion,
+    /// The last word of the name of the error's type, for those who read the audit log.
+    pub(crate) error_type: Option<Cow<'static, str>>,
+}
 
 impl<T: ToolValue, E: ToolFault> ToolReturn for Result<T, E> {
     type Value = T;
 
     fn conclude(self) -> Result<Conclude, serde_json::Error> {
-        Ok(Conclude(match self {
-            Ok(value) => Conclusion::Succeeded { value: serde_json::to_string(&value)? },
-            Err(error) => Conclusion::Failed { message: error.to_string(), error: serde_json::to_string(&error)? },
-        }))
+        Ok(match self {
+            Ok(value) => Conclude {
+                conclusion: Conclusion::Succeeded { value: serde_json::to_string(&value)? },
+                error_type: None,
+            },
+            Err(error) => Conclude {
+                conclusion: Conclusion::Failed { message: error.to_string(), error: serde_json::to_string(&error)? },
+                error_type: Some(error::type_of(&error)),
+            },
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The server that the tests of the whole system start, call and kill.
 
+mod audit;
 mod protocol;
 mod steps;
 mod tables;
@@ -90,6 +91,8 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
         .tool(tables::keep_notes)
         .tool(tables::notes)
         .tool(tables::count_up)
+        .tool(audit::audited)
+        .tool(audit::charges)
         .tool(protocol::greet)
         .tool(protocol::number)
         .tool(protocol::fails)

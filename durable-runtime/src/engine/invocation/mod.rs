@@ -24,6 +24,7 @@ use crate::journal::replay::History;
 use crate::store::{Row, Store, StoreError, Write};
 use crate::table::operation::{self, GetRequest, ReadRequest};
 use crate::table::overlay::{self, Overlay};
+use crate::uuid7::Generator;
 
 /// Why a body is not polled again in this run.
 #[derive(Clone, Debug)]
@@ -76,6 +77,8 @@ pub(crate) struct Surroundings {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
+    /// Makes the keys of the audit logs' entries.
+    pub(crate) audit_keys: Generator,
 }
 
 /// One run of one invocation.

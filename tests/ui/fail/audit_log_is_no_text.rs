@@ -1,0 +1,12 @@
+use durable_runtime::prelude::*;
+
+/// Calls.
+#[durable_tool]
+#[audit(user_operations)]
+async fn tool(_cx: &DurableContext, password: String) -> Result<usize, ToolError> {
+    Ok(password.len())
+}
+
+fn main() {
+    let _ = tool;
+}

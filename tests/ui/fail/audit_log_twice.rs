@@ -1,0 +1,13 @@
+use durable_runtime::prelude::*;
+
+/// Calls.
+#[audit("users")]
+#[durable_tool]
+#[audit("users", redact(password))]
+async fn tool(_cx: &DurableContext, password: String) -> Result<usize, ToolError> {
+    Ok(password.len())
+}
+
+fn main() {
+    let _ = tool;
+}

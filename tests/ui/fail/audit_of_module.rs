@@ -1,0 +1,12 @@
+use durable_runtime::prelude::*;
+
+#[audit("users")]
+mod users {
+    pub fn count() -> usize {
+        0
+    }
+}
+
+fn main() {
+    let _ = users::count();
+}
