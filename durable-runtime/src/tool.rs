@@ -6,6 +6,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::context::{DurableContext, ReadContext};
+use crate::engine::{KeySource, check_key_source};
 use crate::error::{Error, ErrorKind};
 use crate::journal::record::Conclusion;
 use crate::state::{StateType, States};
@@ -182,6 +184,9 @@ pub struct ToolDefinition {
     pub(crate) read_only: bool,
     pub(crate) destructive: Option<bool>,
     pub(crate) open_world: Option<bool>,
+    pub(crate) idempotent: bool,
+    pub(crate) idempotency: Option<KeySource>,
+    pub(crate) timeout: Option<Duration>,
     pub(crate) states: Vec<StateType>,
     pub(crate) input_schema: Value,
     pub(crate) output_schema: Value,
@@ -199,6 +204,9 @@ impl ToolDefinition {
             read_only: false,
             destructive: None,
             open_world: None,
+            idempotent: false,
+            idempotency: None,
+            timeout: None,
             states: Vec::new(),
             input_schema: schema::<A>(),
             output_schema: schema::<R::Value>(),
@@ -234,6 +242,38 @@ impl ToolDefinition {
     #[must_use]
     pub fn open_world(mut self, open_world: bool) -> Self {
         self.open_world = Some(open_world);
+        self
+    }
+
+    /// Says that a call with the same arguments changes nothing more.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn idempotent(mut self) -> Self {
+        self.idempotent = true;
+        self
+    }
+
+    /// Makes the idempotency keys of calls of all their arguments.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn key_from_arguments(mut self) -> Self {
+        self.idempotency = Some(KeySource::Arguments);
+        self
+    }
+
+    /// Makes them of the argument of this name.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn key_from(mut self, argument: &'static str) -> Self {
+        self.idempotency = Some(KeySource::Argument(argument));
+        self
+    }
+
+    /// Sets within which time of its admission a call must end.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn timeout_ms(mut self, millis: u64) -> Self {
+        self.timeout = Some(Duration::from_millis(millis));
         self
     }
 
@@ -287,6 +327,7 @@ impl Registry {
             let definition = tool.definition();
             let name = definition.name;
             registry.states.check(name, &definition.states)?;
+            check_key_source(&definition)?;
             let earlier = registry.tools.insert(name, Arc::new(RegisteredTool { tool, definition }));
             if earlier.is_some() {
                 return Err(Error::new(

@@ -6,11 +6,13 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::answer::Answer;
+use super::interruption::{Interruption, InterruptionSignal};
 use crate::id::InvocationId;
 use crate::journal::record::KeyUse;
 
 struct Live {
     answer: watch::Sender<Option<Answer>>,
+    interruption: watch::Sender<Option<Interruption>>,
     key: Option<Vec<u8>>,
 }
 
@@ -42,7 +44,7 @@ impl Directory {
             entries.keys.insert(key.clone(), used);
             key
         });
-        entries.live.insert(id, Live { answer, key });
+        entries.live.insert(id, Live { answer, interruption: watch::Sender::new(None), key });
         Some(coming)
     }
 
@@ -52,6 +54,28 @@ impl Directory {
 
     pub(super) fn coming(&self, id: InvocationId) -> Option<watch::Receiver<Option<Answer>>> {
         self.entries.lock().live.get(&id).map(|live| live.answer.subscribe())
+    }
+
+    /// Interrupts an invocation in memory, and gives where its answer will come; `None` when it is not. The first interruption
+    /// counts.
+    pub(super) fn interrupt(
+        &self,
+        id: InvocationId,
+        interruption: &Interruption,
+    ) -> Option<watch::Receiver<Option<Answer>>> {
+        let entries = self.entries.lock();
+        let live = entries.live.get(&id)?;
+        live.interruption.send_if_modified(|told| {
+            let is_first = told.is_none();
+            told.get_or_insert_with(|| interruption.clone());
+            is_first
+        });
+        Some(live.answer.subscribe())
+    }
+
+    /// Where an invocation in memory is told that it is interrupted.
+    pub(super) fn interruption(&self, id: InvocationId) -> Option<InterruptionSignal> {
+        self.entries.lock().live.get(&id).map(|live| InterruptionSignal::new(live.interruption.subscribe()))
     }
 
     /// How a key is used by an invocation in memory.
@@ -77,10 +101,13 @@ impl Directory {
         }
     }
 
-    /// Forgets the invocation, if nobody waits for it.
+    /// Forgets the invocation, if nobody waits for it and it is not interrupted.
     pub(super) fn leave_unwatched(&self, id: InvocationId) -> bool {
         let mut entries = self.entries.lock();
-        let is_unwatched = entries.live.get(&id).is_some_and(|live| live.answer.receiver_count() == 0);
+        let is_unwatched = entries
+            .live
+            .get(&id)
+            .is_some_and(|live| live.answer.receiver_count() == 0 && live.interruption.borrow().is_none());
         if is_unwatched
             && let Some(live) = entries.live.remove(&id)
             && let Some(key) = live.key

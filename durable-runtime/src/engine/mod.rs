@@ -2,9 +2,11 @@
 
 mod admission;
 mod answer;
+mod derived_key;
 mod directory;
 mod driver;
 mod execution;
+mod interruption;
 mod invocation;
 mod limit;
 mod recovery;
@@ -19,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use admission::{Call, Refusal};
+pub(crate) use derived_key::{KeySource, check as check_key_source};
 pub(crate) use invocation::{Invocation, Surroundings};
 pub use limit::Limits;
 pub use validation::Difference;

@@ -180,7 +180,7 @@ impl ServerBuilder {
     ///
     /// # Errors
     ///
-    /// `duplicate_tool`, `schema_invalid`, `state_missing` and `duplicate_state` (of the tools); `store_missing`, `store_foreign`, `store_held`,
+    /// `duplicate_tool`, `schema_invalid`, `idempotency_argument_invalid`, `state_missing` and `duplicate_state` (of the tools); `store_missing`, `store_foreign`, `store_held`,
     /// `store_damaged`, `store_format_newer`, `store_directory_missing`, `store_not_permitted`, `store_unavailable` (of the
     /// store). Nothing is written to a file that is refused.
     pub async fn open(self) -> Result<Server, Error> {

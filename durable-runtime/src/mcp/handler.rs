@@ -80,7 +80,10 @@ impl Handler {
             arguments,
             principal: String::new(),
             origin: self.origin,
-            idempotency_key: idempotency::key(context)?,
+            idempotency_key: match registered.definition.idempotency {
+                Some(_) => None,
+                None => idempotency::key(context)?,
+            },
         };
         let submitted = match parts.engine.submit(call).await {
             Ok(submitted) => submitted,

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 
 use self::activity::Activity;
 pub(in crate::engine) use self::batch::{BatchEnd, journal_key};
+use super::interruption::Deadline;
 use super::limit::Limits;
 use crate::clock::{Clock, Timestamp};
 use crate::id::InvocationId;
@@ -39,6 +40,16 @@ pub(crate) enum OwnedRow {
     Stored(Vec<u8>),
 }
 
+/// What keeps a body from going further than it has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    None,
+    /// The server stops: no attempt starts.
+    Stopping,
+    /// The invocation is about to end without its body: no attempt starts, and no wait ends.
+    Interrupted,
+}
+
 struct State {
     /// Records and writes of the batch that is being gathered.
     records: Vec<Record>,
@@ -61,7 +72,7 @@ struct State {
     /// An attempt is being polled just now.
     in_attempt: bool,
     activity: Activity,
-    stopping: bool,
+    hold: Hold,
     /// The last runs of the invocation ended uncleanly, and this one has not shown yet that it does better.
     was_unclean: bool,
 }
@@ -80,6 +91,7 @@ pub(crate) struct Invocation {
     history: History,
     /// It was in the store when this run began.
     was_stored: bool,
+    deadline: Option<Deadline>,
     state: Mutex<State>,
 }
 
@@ -123,6 +135,7 @@ impl Invocation {
             surroundings,
             history,
             was_stored: matches!(owned_row, OwnedRow::Stored(_)),
+            deadline: None,
             state: Mutex::new(State {
                 records,
                 writes: Overlay::default(),
@@ -138,7 +151,7 @@ impl Invocation {
                 halt: None,
                 in_attempt: false,
                 activity: Activity::default(),
-                stopping: false,
+                hold: Hold::None,
                 was_unclean: false,
             }),
         }
@@ -152,8 +165,26 @@ impl Invocation {
         self.surroundings.clock.now()
     }
 
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.state.lock().stopping
+    /// Gives the invocation a deadline.
+    pub(super) fn with_deadline(self, deadline: Option<Deadline>) -> Self {
+        Self { deadline, ..self }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Deadline> {
+        self.deadline
+    }
+
+    /// Whether no attempt starts any more.
+    pub(crate) fn is_held_back(&self) -> bool {
+        self.state.lock().hold != Hold::None
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.state.lock().hold == Hold::Interrupted
+    }
+
+    pub(super) fn has_attempt(&self) -> bool {
+        self.state.lock().activity.has_attempt()
     }
 
     /// Never ends: the body is dropped where it stands.
@@ -201,7 +232,10 @@ impl Invocation {
 
     /// From now on no attempt starts.
     pub(super) fn stop(&self) {
-        self.state.lock().stopping = true;
+        let hold = &mut self.state.lock().hold;
+        if *hold == Hold::None {
+            *hold = Hold::Stopping;
+        }
     }
 
     /// Whether this run can be dropped without putting an attempt in doubt or losing what is recorded of one.
