@@ -69,6 +69,8 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
         .tool(tables::count_up)
         .tool(protocol::greet)
         .tool(protocol::number)
+        .tool(steps::pay_order)
+        .tool(protocol::remember)
         .tool(protocol::fails)
         .tool(protocol::commits)
         .open()
