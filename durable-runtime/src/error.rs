@@ -4,6 +4,7 @@ use std::any::{Any, type_name};
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +57,25 @@ impl Error {
     pub(crate) fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
         self.source = Some(Box::new(source));
         self
+    }
+
+    /// An invocation that ended because it had not ended within its timeout.
+    pub(crate) fn invocation_timed_out(limit_ms: u64) -> Self {
+        let message = format!(
+            "the call did not end within its timeout of {:?}, and goes no further; what it has done is not undone, so make \
+             a new call, under another idempotency key, only if all of it may be repeated",
+            Duration::from_millis(limit_ms)
+        );
+        Self::new(ErrorKind::FixCall, "invocation_timed_out", message)
+    }
+
+    /// An invocation that ended because it was cancelled.
+    pub(crate) fn invocation_cancelled(reason: &str) -> Self {
+        let message = format!(
+            "the call was cancelled ({reason}), and goes no further; what it has done is not undone, so make a new call, \
+             under another idempotency key, only if all of it may be repeated"
+        );
+        Self::new(ErrorKind::FixCall, "invocation_cancelled", message)
     }
 
     /// What to do next.

@@ -41,7 +41,7 @@ pub struct LocalResult {
     pub result: Result<Value, ToolFailure>,
 }
 
-/// The error that a tool ended with.
+/// The error that a tool ended with, or what ended its call before.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 #[non_exhaustive]
@@ -50,6 +50,8 @@ pub struct ToolFailure {
     pub message: String,
     /// Itself, as JSON.
     pub error: Value,
+    /// `invocation_timed_out` or `invocation_cancelled`, if it was not the tool that ended the call.
+    pub code: Option<&'static str>,
 }
 
 impl LocalCall {
@@ -114,6 +116,19 @@ fn result(conclusion: &Conclusion) -> Result<Value, ToolFailure> {
     let read = |json: &str| serde_json::from_str(json).unwrap_or(Value::Null);
     match conclusion {
         Conclusion::Succeeded { value } => Ok(read(value)),
-        Conclusion::Failed { message, error } => Err(ToolFailure { message: message.clone(), error: read(error) }),
+        Conclusion::Failed { message, error } => {
+            Err(ToolFailure { message: message.clone(), error: read(error), code: None })
+        }
+        Conclusion::TimedOut { limit_ms } => {
+            Err(interrupted("invocation_timed_out", &Error::invocation_timed_out(*limit_ms)))
+        }
+        Conclusion::Cancelled { reason } => {
+            Err(interrupted("invocation_cancelled", &Error::invocation_cancelled(reason)))
+        }
     }
+}
+
+fn interrupted(code: &'static str, error: &Error) -> ToolFailure {
+    let json = serde_json::json!({ "type": code, "next": error.kind() });
+    ToolFailure { message: error.to_string(), error: json, code: Some(code) }
 }

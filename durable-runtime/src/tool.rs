@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::audit::Audit;
 use crate::context::{DurableContext, ReadContext};
+use crate::engine::{KeySource, check_key_source};
 use crate::error::{Error, ErrorKind};
 use crate::state::{StateType, States};
 
@@ -170,6 +171,9 @@ pub struct ToolDefinition {
     pub(crate) open_world: Option<bool>,
     pub(crate) task: TaskMode,
     pub(crate) task_after: Option<Duration>,
+    pub(crate) idempotent: bool,
+    pub(crate) idempotency: Option<KeySource>,
+    pub(crate) timeout: Option<Duration>,
     pub(crate) states: Vec<StateType>,
     pub(crate) audits: Vec<Audit>,
     pub(crate) input_schema: Value,
@@ -190,6 +194,9 @@ impl ToolDefinition {
             open_world: None,
             task: TaskMode::Auto,
             task_after: None,
+            idempotent: false,
+            idempotency: None,
+            timeout: None,
             states: Vec::new(),
             audits: Vec::new(),
             input_schema: schema::<A>(),
@@ -242,6 +249,38 @@ impl ToolDefinition {
     #[must_use]
     pub fn task_after(mut self, millis: u64) -> Self {
         self.task_after = Some(Duration::from_millis(millis));
+        self
+    }
+
+    /// Says that a call with the same arguments changes nothing more.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn idempotent(mut self) -> Self {
+        self.idempotent = true;
+        self
+    }
+
+    /// Makes the idempotency keys of calls of all their arguments.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn key_from_arguments(mut self) -> Self {
+        self.idempotency = Some(KeySource::Arguments);
+        self
+    }
+
+    /// Makes them of the argument of this name.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn key_from(mut self, argument: &'static str) -> Self {
+        self.idempotency = Some(KeySource::Argument(argument));
+        self
+    }
+
+    /// Sets within which time of its admission a call must end.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn timeout_ms(mut self, millis: u64) -> Self {
+        self.timeout = Some(Duration::from_millis(millis));
         self
     }
 
@@ -304,6 +343,7 @@ impl Registry {
             let name = definition.name;
             registry.states.check(name, &definition.states)?;
             definition.audits.iter().try_for_each(|audit| audit.check(&definition))?;
+            check_key_source(&definition)?;
             let earlier = registry.tools.insert(name, Arc::new(RegisteredTool { tool, definition }));
             if earlier.is_some() {
                 return Err(Error::new(

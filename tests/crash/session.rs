@@ -154,3 +154,22 @@ async fn an_official_client_gets_its_answer_over_a_death_without_calling_again()
     assert_eq!(fixture.seen(), ["only 1"]);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_call_of_an_earlier_process_can_be_cancelled_in_its_session() {
+    let fixture = fixture();
+    let server = fixture.start(&[]);
+    let (client, _stream, first) = held_call(&fixture, &server, "two_steps", "first.after").await;
+    server.kill();
+    let server = fixture.start(&[]);
+    let client = client.moved_to(server.url());
+    fixture.reached("first.after").await;
+    // The first request of the session was `initialize`.
+    assert_eq!(client.cancel(1).await, 202);
+    fixture.release("first.after");
+    let events = client.come_back(&first).await.rest().await;
+    let result = &events[0].message.as_ref().expect("a message")["result"];
+    assert_eq!(result["_meta"]["durable/error"]["type"], "invocation_cancelled", "{result}");
+    assert_eq!(fixture.seen(), ["first 1", "first 1"]);
+    server.stop().await;
+}

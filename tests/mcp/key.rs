@@ -92,6 +92,29 @@ async fn key_in_the_header_and_in_meta_is_the_same_key() {
 }
 
 #[tokio::test]
+async fn key_of_a_client_is_ignored_by_a_tool_that_derives_its_own() {
+    for connected in Connected::all().await {
+        let client = &connected.client;
+        let first = client.value_keyed("pay_order", &json!({ "orderId": "7" }), "a").await;
+        let again = client.call_keyed("pay_order", &json!({ "orderId": "7" }), "b").await.expect("an answer");
+        assert_eq!(structured(&again), first, "{connected}");
+        assert_eq!(serde_json::to_value(&again.meta).expect("JSON")["durable/replayed"], true, "{connected}");
+        let other = client.value_keyed("pay_order", &json!({ "orderId": "8" }), "a").await;
+        assert_ne!(other, first, "{connected}");
+        assert_eq!(connected.fixture.seen(), ["7 1", "8 1"], "{connected}");
+        connected.close().await;
+    }
+    // One that is no key at all, in the header.
+    for revision in Revision::ALL {
+        let fixture = fixture();
+        let server = fixture.start(&[]);
+        let client = HttpClient::connect(server.url(), revision).await;
+        value(&client.call("pay_order", &json!({ "orderId": "7" }), &[("idempotency-key", "\"broken")]).await);
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn keys_that_differ_or_cannot_be_read_are_invalid_params() {
     for revision in Revision::ALL {
         let fixture = fixture();

@@ -112,3 +112,24 @@ async fn a_client_that_does_not_read_holds_up_no_other_call_of_its_session() {
     }
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_call_that_is_cancelled_goes_no_further_and_stays_cancelled_under_its_key() {
+    let fixture = fixture();
+    fixture.hold("first.after");
+    let server = fixture.start(&[]);
+    let client = HttpClient::connect(server.url(), Revision::November2025).await;
+    let key = [("idempotency-key", "0d7a7a0c-1a47-4f0c-8a4f-6f8b7c3f0a11")];
+    let calling = client.clone();
+    let call = tokio::spawn(async move { calling.call("two_steps", &json!({}), &key).await });
+    fixture.reached("first.after").await;
+    // The first request of the session was `initialize`.
+    assert_eq!(client.cancel(1).await, 202);
+    fixture.release("first.after");
+    call.abort();
+    let again = client.call("two_steps", &json!({}), &key).await.json();
+    assert_eq!(again["result"]["isError"], true, "{again}");
+    assert_eq!(again["result"]["_meta"]["durable/error"]["type"], "invocation_cancelled", "{again}");
+    assert_eq!(fixture.seen(), ["first 1"]);
+    server.stop().await;
+}

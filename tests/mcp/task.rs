@@ -116,3 +116,29 @@ async fn a_task_whose_time_is_over_is_unknown() {
     eventually("the end of the task", async || client.task(id).await.json()["error"].is_object().then_some(())).await;
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_task_that_is_cancelled_finishes_its_attempt_and_goes_no_further() {
+    let fixture = fixture();
+    fixture.hold("first.after");
+    let server = fixture.start(&["--task-after", "0"]);
+    let client = client(&server).await;
+    let created = client.call("two_steps", &json!({}), &[]).await.json();
+    let id = created["result"]["taskId"].as_str().expect("an id");
+    fixture.reached("first.after").await;
+    let cancelled = tokio::spawn({
+        let (client, id) = (client.clone(), id.to_owned());
+        async move { client.cancel_task(&id).await.json() }
+    });
+    let acknowledged = cancelled.await.expect("no panic");
+    assert_eq!(acknowledged["result"], json!({ "resultType": "complete" }), "{acknowledged}");
+    fixture.release("first.after");
+    let state = settled(&client, id).await;
+    assert_eq!(state["status"], "cancelled", "{state}");
+    assert_eq!(fixture.seen(), ["first 1"]);
+    // What has ended stays as it is.
+    assert!(client.cancel_task(id).await.json()["result"].is_object());
+    assert_eq!(client.task(id).await.json()["result"], state);
+    assert_eq!(client.cancel_task("x").await.json()["error"]["code"], -32602);
+    server.stop().await;
+}

@@ -37,6 +37,10 @@ async fn tools_are_listed_with_what_their_functions_say() {
         // The protocol knows output schemas of objects only.
         assert_eq!(tool("number")["outputSchema"], Value::Null, "{connected}");
         assert_eq!(tool("commits")["annotations"]["readOnlyHint"], true);
+
+        let hint = |name: &str| tool(name)["annotations"]["idempotentHint"].clone();
+        // One derives its keys, one says so, one says nothing.
+        assert_eq!((hint("pay_order"), hint("remember"), hint("greet")), (json!(true), json!(true), Value::Null));
         connected.close().await;
     }
 }

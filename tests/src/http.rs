@@ -119,6 +119,11 @@ impl HttpClient {
         reply(self.send("tasks/get", json!({ "taskId": id }), &[("mcp-name", id)]).await).await
     }
 
+    /// Cancels a task.
+    pub async fn cancel_task(&self, id: &str) -> Reply {
+        reply(self.send("tasks/cancel", json!({ "taskId": id }), &[("mcp-name", id)]).await).await
+    }
+
     /// Calls a tool, and gives the stream on which it is answered, with nothing read of it yet.
     pub async fn begin(&self, tool: &str, arguments: &Value) -> Events {
         let params = json!({ "name": tool, "arguments": arguments });

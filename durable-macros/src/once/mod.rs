@@ -1,5 +1,6 @@
 //! Steps: the marker, where it may stand, and what it turns into.
 
+mod at_most;
 pub(crate) mod attribute;
 mod branches;
 mod change;
@@ -11,10 +12,12 @@ mod retry;
 mod rewrite;
 mod step;
 
+pub(crate) use at_most::has_step as has_at_most_step;
 pub(crate) use branches::is_of_branches;
 pub(crate) use change::is_assignment;
 pub(crate) use marker::{Marker, Setting, is_marker, parenthesized, take as take_markers};
 pub(crate) use opaque::refuse_in_key;
+pub(crate) use quantity::{milliseconds, whole};
 pub(crate) use retry::read as read_retry;
 pub(crate) use rewrite::{Body, forbid_steps};
 pub(crate) use step::named;

@@ -10,7 +10,20 @@ use syn::{Error, Ident, LitBool, LitStr, Path, Result, Token};
 
 const TOOL: Vocabulary = Vocabulary {
     owner: "`#[durable_tool(..)]`",
-    names: &["name", "title", "description", "read_only", "destructive", "open_world", "rename_all", "retry", "crate"],
+    names: &[
+        "name",
+        "title",
+        "description",
+        "read_only",
+        "destructive",
+        "open_world",
+        "idempotent",
+        "idempotency",
+        "timeout",
+        "rename_all",
+        "retry",
+        "crate",
+    ],
 };
 
 /// A yes or no, with the option's name.
@@ -29,6 +42,11 @@ pub(crate) struct Options {
     pub(crate) read_only: Option<Ident>,
     pub(crate) destructive: Option<Switch>,
     pub(crate) open_world: Option<Switch>,
+    pub(crate) idempotent: Option<Ident>,
+    /// What idempotency keys are made of, with the option's name.
+    pub(crate) idempotency: Option<(Ident, LitStr)>,
+    /// Milliseconds from a call's admission to its end, with the option's name.
+    pub(crate) timeout: Option<(Ident, u64)>,
     /// How the names of arguments are made, with the option's name.
     pub(crate) rename_all: Option<(Ident, Rename)>,
     /// What the markers of the tool say of retries unless they say it themselves, with the option's name.
@@ -56,6 +74,18 @@ impl Options {
             }
             "destructive" => self.destructive = Some(switch(name, input)?),
             "open_world" => self.open_world = Some(switch(name, input)?),
+            "idempotent" => {
+                option::flag(name, input)?;
+                self.idempotent = Some(name.clone());
+            }
+            "idempotency" => self.idempotency = Some((name.clone(), key_source(option::text(name, input)?)?)),
+            "timeout" => {
+                let (milliseconds, at) = once::milliseconds(name, input)?;
+                if milliseconds == 0 {
+                    return Err(Error::new(at, "no call ends in no time: write a longer `timeout`"));
+                }
+                self.timeout = Some((name.clone(), milliseconds));
+            }
             "rename_all" => {
                 let rule = Rename::read(&option::text(name, input)?)?;
                 self.rename_all = Some((name.clone(), rule));
@@ -107,6 +137,16 @@ fn filled(text: LitStr) -> Result<LitStr> {
     Ok(text)
 }
 
+fn key_source(source: LitStr) -> Result<LitStr> {
+    if source.value().is_empty() {
+        return Err(Error::new(
+            source.span(),
+            "a key is made of something: write the name of a parameter, or `\"args\"` for all of them",
+        ));
+    }
+    Ok(source)
+}
+
 fn library(name: &Ident, input: ParseStream<'_>) -> Result<Path> {
     struct ModulePath(Path);
     impl Parse for ModulePath {
@@ -144,6 +184,9 @@ mod tests {
                 read_only,
                 destructive = false,
                 open_world,
+                idempotent,
+                idempotency = "order",
+                timeout = "1m",
                 rename_all = "camelCase",
                 retry(attempts = 3),
                 crate = crate::durable
@@ -157,6 +200,9 @@ mod tests {
         assert!(options.read_only.is_some());
         assert!(!options.destructive.expect("a switch").is_on);
         assert!(options.open_world.expect("a switch").is_on);
+        assert!(options.idempotent.is_some());
+        assert_eq!(options.idempotency.expect("a source").1.value(), "order");
+        assert_eq!(options.timeout.expect("a duration").1, 60_000);
         assert_eq!(options.rename_all.expect("a rule").1, Rename::Camel);
         assert_eq!(options.retry.expect("retries").1[0].method, "attempts");
         let library = options.library.expect("a path");
@@ -172,6 +218,8 @@ mod tests {
                 title = "",
                 readonly,
                 destructive = 1,
+                idempotency = "",
+                timeout = "0s",
                 rename_all = "camel",
                 retry(attempts = 0),
                 crate = 5
@@ -184,8 +232,11 @@ mod tests {
                 "`a b` is not a tool's name: write 1 to 128 characters out of `A-Z`, `a-z`, `0-9`, `_`, `.` and `-`",
                 "this text is empty: write one, or remove the option",
                 "unknown option `readonly`: did you mean `read_only`? `#[durable_tool(..)]` takes `name`, `title`, \
-                 `description`, `read_only`, `destructive`, `open_world`, `rename_all`, `retry`, `crate`",
+                 `description`, `read_only`, `destructive`, `open_world`, `idempotent`, `idempotency`, `timeout`, \
+                 `rename_all`, `retry`, `crate`",
                 "`destructive` takes `true` or `false`: write `destructive = false`",
+                "a key is made of something: write the name of a parameter, or `\"args\"` for all of them",
+                "no call ends in no time: write a longer `timeout`",
                 "`camel` is no way to write names: write one of `lowercase`, `UPPERCASE`, `PascalCase`, `camelCase`, \
                  `snake_case`, `SCREAMING_SNAKE_CASE`, `kebab-case`, `SCREAMING-KEBAB-CASE`",
                 "a step has at least one attempt: write `attempts = 1` for a step that is not retried",

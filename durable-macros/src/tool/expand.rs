@@ -1,8 +1,10 @@
 //! Writes what a plan says.
 
+use super::idempotency::KeySource;
 use super::plan::{Function, Plan};
 use super::signature::{self, Parameter};
 use crate::audit::Audit;
+use crate::once;
 use crate::origin::{Extent, ours};
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
@@ -164,6 +166,15 @@ impl Plan {
         let read_only = self.read_only.then(|| quote_spanned!(span=> .read_only()));
         let destructive = self.destructive.map(|value| quote_spanned!(span=> .destructive(#value)));
         let open_world = self.open_world.map(|value| quote_spanned!(span=> .open_world(#value)));
+        let idempotent = self.idempotent.then(|| quote_spanned!(span=> .idempotent()));
+        let key_source = self.key_source.as_ref().map(|source| match source {
+            KeySource::Arguments => quote_spanned!(span=> .key_from_arguments()),
+            KeySource::Argument(name) => quote_spanned!(span=> .key_from(#name)),
+        });
+        let timeout = self.timeout.map(|milliseconds| {
+            let milliseconds = once::whole(milliseconds);
+            quote_spanned!(span=> .timeout_ms(#milliseconds))
+        });
         let arguments = whole(function).map_or_else(|| quote_spanned!(span=> __DurableArguments), |ty| quote!(#ty));
         let states = function.parameters.iter().filter_map(|parameter| match parameter {
             Parameter::State(state) => Some(quote_spanned!(span=> .state::<#state>())),
@@ -174,7 +185,8 @@ impl Plan {
             quote_spanned!(span=> .audit(#log, &[#(#redacted),*]))
         });
         quote_spanned! {span=>
-            #new::<#arguments, _>(&Self::SENT, #name, #description) #title #read_only #destructive #open_world #(#states)* #(#audits)*
+            #new::<#arguments, _>(&Self::SENT, #name, #description) #title #read_only #destructive #open_world
+                #idempotent #key_source #timeout #(#states)* #(#audits)*
         }
     }
 

@@ -3,6 +3,7 @@
 mod args;
 mod argument;
 mod expand;
+mod idempotency;
 mod plan;
 mod rename;
 mod signature;

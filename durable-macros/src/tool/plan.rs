@@ -1,6 +1,7 @@
 //! Decides what a tool expands to, from its options, its signature and its body.
 
 use super::args::{self, Options};
+use super::idempotency::{self, KeySource};
 use super::signature::{self, Context, Parameter, Reading};
 use crate::audit::{self, Audit};
 use crate::determinism;
@@ -28,6 +29,10 @@ pub(crate) struct Plan {
     pub(crate) open_world: Option<bool>,
     /// The logs that its calls leave entries in.
     pub(crate) audits: Vec<Audit>,
+    pub(crate) idempotent: bool,
+    pub(crate) key_source: Option<KeySource>,
+    /// Milliseconds.
+    pub(crate) timeout: Option<u64>,
     /// `None` if mistakes have left nothing that the compiler could check without complaining again.
     pub(crate) function: Option<Function>,
 }
@@ -55,6 +60,7 @@ impl Plan {
         let reading = Reading::of(&mut item.sig, options.rename_all.as_ref().map(|(_, rule)| *rule), diagnostics);
         let read_only = read_only(&options, &reading, diagnostics);
         contradictions(&options, &reading, read_only, diagnostics);
+        let key_source = idempotency::read(&options, &reading, read_only, &item.block, diagnostics);
         let retry = options.retry.as_ref().map_or(&[][..], |(_, settings)| settings);
         let body_is_whole = body(&mut item, &reading, &runtime, retry, diagnostics);
 
@@ -87,6 +93,9 @@ impl Plan {
             destructive,
             open_world,
             audits,
+            idempotent: options.idempotent.is_some(),
+            key_source,
+            timeout: options.timeout.map(|(_, milliseconds)| milliseconds),
             function,
         }
     }
@@ -156,6 +165,13 @@ fn read_only(options: &Options, reading: &Reading, diagnostics: &mut Diagnostics
 fn contradictions(options: &Options, reading: &Reading, read_only: bool, diagnostics: &mut Diagnostics) {
     if let Some(switch) = options.destructive.as_ref().filter(|switch| read_only && switch.is_on) {
         diagnostics.on(&switch.name, "a `read_only` tool destroys nothing: remove `destructive`, or `read_only`");
+    }
+    if let Some((name, _)) = options.timeout.as_ref().filter(|_| read_only) {
+        diagnostics.on(
+            name,
+            "a `read_only` tool is not journaled, so that there is nothing to put an end to: remove `timeout`, or \
+             `read_only`",
+        );
     }
     if let Some((name, _)) = options.retry.as_ref().filter(|_| read_only) {
         diagnostics.on(name, "a `read_only` tool has no steps to be retried: remove `retry(..)`, or `read_only`");

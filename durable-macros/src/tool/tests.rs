@@ -420,3 +420,46 @@ fn steps_take_over_the_retries_of_their_tool() {
     assert!(rest.contains("(cx , \"d\") ;"), "{rest}");
     assert!(rest.contains("(cx , \"e\") ;"), "{rest}");
 }
+
+#[test]
+fn keys_are_made_of_an_argument_by_the_name_that_clients_know_or_of_all() {
+    let item = "/// D.\nasync fn t(cx: &DurableContext, order_id: u32, #[arg(default = 1)] n: u8, o: Option<u8>) -> Result<(), E> { Ok(()) }";
+    let (messages, rest) = expanded("idempotency = \"order_id\", rename_all = \"camelCase\", timeout = \"10m\"", item);
+    assert_eq!(messages, <[String; 0]>::default());
+    assert!(rest.to_string().contains(". key_from (\"orderId\") . timeout_ms (600000)"), "{rest}");
+    let (messages, rest) = expanded("idempotency = \"args\", idempotent", item);
+    assert_eq!(messages, <[String; 0]>::default());
+    assert!(rest.to_string().contains(". idempotent () . key_from_arguments ()"), "{rest}");
+    refused(
+        "idempotency = \"order\"",
+        item,
+        &[
+            "`order` is no argument of the tool: write one of its parameters, `order_id`, `n`, `o`, or `args` for all of them",
+        ],
+    );
+    refused("idempotency = \"n\"", item, &["`n` may be left out, and all calls without it would be one"]);
+    refused("idempotency = \"o\"", item, &["`o` may be left out, and all calls without it would be one"]);
+    let bare = "/// D.\nasync fn t(cx: &DurableContext) -> Result<(), E> { Ok(()) }";
+    refused("idempotency = \"args\"", bare, &["the tool has no arguments, so that all its calls would be one"]);
+    let ambiguous = "/// D.\nasync fn t(cx: &DurableContext, args: u8) -> Result<(), E> { Ok(()) }";
+    refused("idempotency = \"args\"", ambiguous, &["`args` stands for all arguments, and is the name of one"]);
+    let whole = "/// D.\nasync fn t(cx: &DurableContext, #[args] args: New) -> Result<(), E> { Ok(()) }";
+    assert!(expanded("idempotency = \"args\"", whole).1.to_string().contains("key_from_arguments ()"));
+    assert!(expanded("idempotency = \"orderId\"", whole).1.to_string().contains("key_from (\"orderId\")"));
+}
+
+#[test]
+fn what_a_second_call_changes_is_not_denied() {
+    let item = |kind: &str| {
+        format!(
+            "/// D.\nasync fn t(cx: &DurableContext, a: u8) -> Result<(), E> {{ #[once({kind})] f(cx).await?; Ok(()) }}"
+        )
+    };
+    assert_eq!(expanded("idempotent", &item("at_least")).0, <[String; 0]>::default());
+    assert_eq!(expanded("idempotent, idempotency = \"a\"", &item("at_most")).0, <[String; 0]>::default());
+    refused("idempotent", &item("at_most"), &["the tool has an `at_most` step, which a second call would make again"]);
+    let reader = "/// D.\nasync fn t(cx: &ReadContext, a: u8) -> Result<(), E> { Ok(()) }";
+    refused("read_only, idempotent", reader, &["a `read_only` tool changes nothing at all"]);
+    refused("read_only, idempotency = \"a\"", reader, &["a `read_only` tool may be called any number of times"]);
+    refused("read_only, timeout = \"1s\"", reader, &["a `read_only` tool is not journaled, so that there is nothing"]);
+}

@@ -1,5 +1,8 @@
 //! Entries of calls that ended.
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use super::entry;
@@ -46,7 +49,7 @@ pub(crate) enum CallEnd<'a> {
     /// Its value, as JSON.
     Value(&'a str),
     /// Its error: type, text, and itself as JSON.
-    Error { kind: &'a str, message: &'a str, error: &'a str },
+    Error { kind: &'a str, message: Cow<'a, str>, error: &'a str },
 }
 
 impl<'a> CallEnd<'a> {
@@ -55,7 +58,14 @@ impl<'a> CallEnd<'a> {
         match conclusion {
             Conclusion::Succeeded { value } => Self::Value(value),
             Conclusion::Failed { message, error } => {
-                Self::Error { kind: error_type.unwrap_or("ToolError"), message, error }
+                Self::Error { kind: error_type.unwrap_or("ToolError"), message: message.as_str().into(), error }
+            }
+            Conclusion::TimedOut { limit_ms } => {
+                let limit = Duration::from_millis(*limit_ms);
+                Self::Error { kind: "TimedOut", message: format!("not ended within {limit:?}").into(), error: "" }
+            }
+            Conclusion::Cancelled { reason } => {
+                Self::Error { kind: "Cancelled", message: reason.as_str().into(), error: "" }
             }
         }
     }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::answer::{AnswerSource, Submitted};
+use super::derived_key::KeySource;
 use super::execution::Run;
 use super::recovery::Loaded;
 use super::{Engine, Invocation};
@@ -90,7 +91,7 @@ impl KeyLocks {
 impl Engine {
     /// Admits a call, or finds the invocation that its key belongs to. Its admission is durable before its first effect,
     /// and before any answer.
-    pub(crate) async fn submit(self: &Arc<Self>, call: Call) -> Result<Submitted, Refusal> {
+    pub(crate) async fn submit(self: &Arc<Self>, mut call: Call) -> Result<Submitted, Refusal> {
         if self.stopping.is_cancelled() {
             return Err(Error::new(
                 ErrorKind::Retry,
@@ -106,16 +107,23 @@ impl Engine {
         };
         let arguments = call.arguments.to_string();
         self.surroundings.limits.check_arguments(&call.tool, arguments.len())?;
+        let source = registered.definition.idempotency;
+        let digest = if let Some(source) = source {
+            let derived = source.derive(&registered.definition, &call.arguments).map_err(Refusal::Arguments)?;
+            call.idempotency_key = Some(derived.text);
+            derived.arguments
+        } else {
+            digest(&call.arguments)
+        };
         let Some(key) = &call.idempotency_key else {
             let body = self.tools.prepare(registered, call.arguments.clone()).map_err(Refusal::Arguments)?;
             return self.start(call, arguments, body, None);
         };
         check_key(key)?;
-        let row = key_row(&call, key);
-        let digest = digest(&call.arguments);
+        let row = key_row(&call, key, source);
         let _one_at_a_time = self.key_locks.lock(&row).await;
         if let Some(used) = self.key_use(&row).await? {
-            return self.attach(&call, key, digest, &used).await;
+            return self.attach(&call, key, source, digest, &used).await;
         }
         let body = self.tools.prepare(registered, call.arguments.clone()).map_err(Refusal::Arguments)?;
         self.start(call, arguments, body, Some((row, digest)))
@@ -134,20 +142,20 @@ impl Engine {
         self: &Arc<Self>,
         call: &Call,
         key: &str,
+        source: Option<KeySource>,
         digest: [u8; 32],
         used: &KeyUse,
     ) -> Result<Submitted, Refusal> {
         if used.arguments != digest {
-            return Err(Error::new(
-                ErrorKind::FixCall,
-                "idempotency_key_conflict",
+            let by_client = || {
                 format!(
                     "the idempotency key `{key}` was used before for `{}` with other arguments; use a new key for a new call, \
                      and the same arguments to get the earlier call's result",
                     call.tool
-                ),
-            )
-            .into());
+                )
+            };
+            let message = source.map_or_else(by_client, |source| source.conflict(&call.tool));
+            return Err(Error::new(ErrorKind::FixCall, "idempotency_key_conflict", message).into());
         }
         let id = InvocationId::from_bytes(used.invocation);
         let Some(submitted) = self.follow(id).await? else {
@@ -236,7 +244,9 @@ impl Engine {
             at: now.as_millis(),
         };
         let name = call.name.map(|name| name.of(id));
-        let invocation = Invocation::admit(id, Arc::clone(&self.surroundings), admission, key, name, admitted);
+        let deadline = self.deadline(&admission.tool, admission.at);
+        let invocation = Invocation::admit(id, Arc::clone(&self.surroundings), admission, key, name, admitted)
+            .with_deadline(deadline);
         self.execute(id, Some(Run { invocation: Arc::new(invocation), body }));
         Ok(Submitted { id, source: AnswerSource::Coming(coming) })
     }
@@ -254,9 +264,11 @@ fn check_key(key: &str) -> Result<(), Error> {
 }
 
 /// The row of a key: keys of different callers and tools have nothing to do with each other.
-fn key_row(call: &Call, key: &str) -> Vec<u8> {
+fn key_row(call: &Call, key: &str, source: Option<KeySource>) -> Vec<u8> {
     let mut digest = Sha256::new();
-    for part in [&call.principal, &call.tool, key] {
+    // A key that a client gave when the tool derived none is no key of the tool's.
+    let derived = source.map(|_| "derived");
+    for part in [&call.principal, &call.tool, key].into_iter().chain(derived) {
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part);
     }

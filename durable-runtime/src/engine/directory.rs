@@ -6,17 +6,28 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::answer::{Answer, Coming};
+use super::interruption::{Interruption, InterruptionSignal};
 use crate::id::InvocationId;
 use crate::journal::record::KeyUse;
 
 struct Live {
     answer: watch::Sender<Option<Answer>>,
+    interruption: watch::Sender<Option<Interruption>>,
     key: Option<Vec<u8>>,
     /// Whether its admission is durable.
     admitted: watch::Sender<bool>,
 }
 
 impl Live {
+    fn new(key: Option<Vec<u8>>, is_admitted: bool) -> Self {
+        Self {
+            answer: watch::Sender::new(None),
+            interruption: watch::Sender::new(None),
+            key,
+            admitted: watch::Sender::new(is_admitted),
+        }
+    }
+
     fn coming(&self) -> Coming {
         Coming { answer: self.answer.subscribe(), admitted: self.admitted.subscribe() }
     }
@@ -41,7 +52,7 @@ impl Directory {
         if entries.live.contains_key(&id) {
             return None;
         }
-        let live = Live { answer: watch::channel(None).0, key: None, admitted: watch::channel(true).0 };
+        let live = Live::new(None, true);
         let coming = live.coming();
         entries.live.insert(id, live);
         Some(coming)
@@ -54,7 +65,7 @@ impl Directory {
             entries.keys.insert(key.clone(), used);
             key
         });
-        let live = Live { answer: watch::channel(None).0, key, admitted: watch::channel(false).0 };
+        let live = Live::new(key, false);
         let (coming, admitted) = (live.coming(), live.admitted.clone());
         entries.live.insert(id, live);
         (coming, admitted)
@@ -66,6 +77,24 @@ impl Directory {
 
     pub(super) fn coming(&self, id: InvocationId) -> Option<Coming> {
         self.entries.lock().live.get(&id).map(Live::coming)
+    }
+
+    /// Interrupts an invocation in memory, and gives where its answer will come; `None` when it is not. The first interruption
+    /// counts.
+    pub(super) fn interrupt(&self, id: InvocationId, interruption: &Interruption) -> Option<Coming> {
+        let entries = self.entries.lock();
+        let live = entries.live.get(&id)?;
+        live.interruption.send_if_modified(|told| {
+            let is_first = told.is_none();
+            told.get_or_insert_with(|| interruption.clone());
+            is_first
+        });
+        Some(live.coming())
+    }
+
+    /// Where an invocation in memory is told that it is interrupted.
+    pub(super) fn interruption(&self, id: InvocationId) -> Option<InterruptionSignal> {
+        self.entries.lock().live.get(&id).map(|live| InterruptionSignal::new(live.interruption.subscribe()))
     }
 
     /// How a key is used by an invocation in memory.
@@ -91,10 +120,13 @@ impl Directory {
         }
     }
 
-    /// Forgets the invocation, if nobody waits for it.
+    /// Forgets the invocation, if nobody waits for it and it is not interrupted.
     pub(super) fn leave_unwatched(&self, id: InvocationId) -> bool {
         let mut entries = self.entries.lock();
-        let is_unwatched = entries.live.get(&id).is_some_and(|live| live.answer.receiver_count() == 0);
+        let is_unwatched = entries
+            .live
+            .get(&id)
+            .is_some_and(|live| live.answer.receiver_count() == 0 && live.interruption.borrow().is_none());
         if is_unwatched
             && let Some(live) = entries.live.remove(&id)
             && let Some(key) = live.key

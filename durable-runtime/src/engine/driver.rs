@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use tokio_util::sync::CancellationToken;
 
 use super::execution::Run;
+use super::interruption::{Interrupter, InterruptionSignal};
 use super::invocation::{BatchEnd, Halt, Invocation};
 use crate::audit::{Audit, CallEnd, EndedCall};
 use crate::clock::Timestamp;
@@ -59,11 +60,13 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
 pub(super) async fn run(
     run: Run,
     audits: &[Audit],
+    interruption: &InterruptionSignal,
     stopping: &CancellationToken,
     abandoning: &CancellationToken,
 ) -> End {
     let invocation = run.invocation;
     let mut body = (run.body)(DurableContext::new(Arc::clone(&invocation)));
+    let mut interrupter = Interrupter::new(&invocation, interruption);
     let mut stopping = pin!(stopping.cancelled());
     let mut abandoned = pin!(abandoning.cancelled());
     let mut is_stopping = false;
@@ -98,6 +101,9 @@ pub(super) async fn run(
                 }
             }
             // The body is polled while a commit is under way too: attempts that were allowed to start go on meanwhile.
+            if end.is_none() && panicked.is_none() {
+                end = interrupter.poll(task).map(|why| ended_with(&invocation, why.into_conclusion()));
+            }
             if end.is_none() && panicked.is_none() && std::mem::take(&mut body_is_due) {
                 let polled = match poll_caught(body.as_mut(), task) {
                     Poll::Ready(Ok(concluded)) => Some(concluded),
@@ -113,14 +119,22 @@ pub(super) async fn run(
                     Some(Halt::StoreFailed(error)) => return Poll::Ready(End::StoreFailed(error)),
                     Some(Halt::Park { code, reason }) => end = Some(parked(&invocation, code, reason)),
                     None => {
-                        end = polled.map(|concluded| {
-                            error_type = concluded.as_ref().ok().and_then(|concluded| concluded.error_type.clone());
-                            conclude(&invocation, concluded)
-                        });
+                        end = match interrupter.due() {
+                            // The last attempt has ended, and the body goes no further, whether it has come to its end or not.
+                            Some(why) => Some(ended_with(&invocation, why.into_conclusion())),
+                            None => polled.map(|concluded| {
+                                error_type = concluded.as_ref().ok().and_then(|concluded| concluded.error_type.clone());
+                                conclude(&invocation, concluded)
+                            }),
+                        };
                     }
                 }
             }
+            let is_open = end.is_none() && panicked.is_none();
             if commit.is_some() {
+                if is_open && interrupter.poll_timer(task) {
+                    continue;
+                }
                 return Poll::Pending;
             }
             let Some(mut batch) = invocation.take_batch(end.as_ref()) else {
@@ -130,10 +144,13 @@ pub(super) async fn run(
                 if is_stopping && invocation.is_at_rest() {
                     return Poll::Ready(End::Stopped);
                 }
-                return match invocation.evicted_until() {
-                    Some(until) => Poll::Ready(End::Waiting(until)),
-                    None => Poll::Pending,
-                };
+                if let Some(until) = invocation.evicted_until() {
+                    return Poll::Ready(End::Waiting(until));
+                }
+                if interrupter.poll_timer(task) {
+                    continue;
+                }
+                return Poll::Pending;
             };
             if let Some(BatchEnd::Ended(ended)) = &end {
                 audit(&invocation, ended, error_type.as_deref(), audits, &mut batch);
@@ -159,6 +176,7 @@ fn conclude(invocation: &Invocation, concluded: Result<Conclude, serde_json::Err
     let bytes = match &conclusion {
         Conclusion::Succeeded { value } => value.len(),
         Conclusion::Failed { message, error } => message.len() + error.len(),
+        Conclusion::TimedOut { .. } | Conclusion::Cancelled { .. } => 0,
     };
     let limit = invocation.surroundings.limits.outcome_bytes;
     if bytes > limit {
@@ -170,6 +188,10 @@ fn conclude(invocation: &Invocation, concluded: Result<Conclude, serde_json::Err
             ),
         );
     }
+    ended_with(invocation, conclusion)
+}
+
+fn ended_with(invocation: &Invocation, conclusion: Conclusion) -> BatchEnd {
     let admission = invocation.history().admission();
     BatchEnd::Ended(Ended {
         tool: admission.tool.clone(),

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::admission::Refusal;
 use super::answer::Answer;
 use super::driver::{self, End};
+use super::interruption::{Deadline, InterruptionSignal};
 use super::recovery::Loaded;
 use super::{Engine, Invocation};
 use crate::audit::{CallEnd, EndedCall};
@@ -79,10 +80,11 @@ impl Engine {
     /// Gives the answer for all who wait; `None` when nobody does and the invocation has been taken out of memory.
     async fn run_to_the_end(&self, id: InvocationId, mut next: Option<Run>) -> Option<Answer> {
         let mut backoff = Backoff(Backoff::FIRST);
+        let interruption = self.directory.interruption(id).expect("who runs an invocation has entered it");
         loop {
             let run = match next.take() {
                 Some(run) => run,
-                None => match self.load(id).await {
+                None => match self.load_or_end(id, &interruption).await {
                     Ok(Loaded::Run(run)) => run,
                     Ok(Loaded::Answer(answer)) => return Some(answer),
                     Ok(Loaded::Missing) => return Some(Answer::NotAdmitted("it is not in the store".into())),
@@ -92,7 +94,7 @@ impl Engine {
                     }
                     Err(error) => {
                         self.directory.defer(id, Answer::Deferred(error.to_string()));
-                        if self.wait(&mut backoff).await {
+                        if self.wait(&mut backoff, None, &interruption).await {
                             continue;
                         }
                         return Some(stopping());
@@ -102,7 +104,7 @@ impl Engine {
             let invocation = Arc::clone(&run.invocation);
             let rows_before = invocation.rows();
             let audits = self.tools.audits(&invocation.history().admission().tool);
-            match driver::run(run, audits, &self.stopping, &self.abandoning).await {
+            match driver::run(run, audits, &interruption, &self.stopping, &self.abandoning).await {
                 End::Ended(ended) => return Some(Answer::Ended(Arc::new(ended))),
                 End::Parked { code, reason } => {
                     tracing::warn!(invocation = %id, code, reason, "an invocation is parked");
@@ -124,7 +126,7 @@ impl Engine {
                                 return None;
                             }
                         }
-                        is_over = self.wait_until(until) => {
+                        is_over = self.wait_until(until, &interruption) => {
                             if !is_over {
                                 return Some(stopping());
                             }
@@ -152,18 +154,41 @@ impl Engine {
                     }
                 }
             }
-            if !self.wait(&mut backoff).await {
+            if !self.wait(&mut backoff, invocation.deadline(), &interruption).await {
                 return Some(stopping());
             }
         }
     }
 
-    /// Waits before the next run; `false` when the server stops meanwhile.
-    async fn wait(&self, backoff: &mut Backoff) -> bool {
-        self.wait_until(self.surroundings.clock.now().after(backoff.next())).await
+    async fn load_or_end(&self, id: InvocationId, interruption: &InterruptionSignal) -> Result<Loaded, Error> {
+        match interruption.get() {
+            Some(interruption) => self.end_without_body(id, interruption).await,
+            None => self.load(id).await,
+        }
     }
 
-    async fn wait_until(&self, until: Timestamp) -> bool {
+    /// Waits before the next run, but not beyond a deadline that is to come, nor after an interruption; `false` when the
+    /// server stops meanwhile.
+    async fn wait(&self, backoff: &mut Backoff, deadline: Option<Deadline>, interruption: &InterruptionSignal) -> bool {
+        let now = self.surroundings.clock.now();
+        let until = now.after(backoff.next());
+        let deadline = deadline.map(|deadline| deadline.at).filter(|at| *at > now);
+        let until = deadline.map_or(until, |at| until.min(at));
+        if interruption.get().is_some() {
+            // What ends an interrupted invocation has failed, and comes again after the wait.
+            return self.wait_for_clock(until).await;
+        }
+        self.wait_until(until, interruption).await
+    }
+
+    async fn wait_until(&self, until: Timestamp, interruption: &InterruptionSignal) -> bool {
+        tokio::select! {
+            is_over = self.wait_for_clock(until) => is_over,
+            _ = interruption.arrived() => true,
+        }
+    }
+
+    async fn wait_for_clock(&self, until: Timestamp) -> bool {
         tokio::select! {
             () = self.surroundings.clock.sleep_until(until) => true,
             () = self.stopping.cancelled() => false,
@@ -201,10 +226,10 @@ impl Engine {
                     Ok(Ok(Conclude { conclusion, error_type })) => CallEnd::of(conclusion, error_type.as_deref()),
                     Ok(Err(_)) => CallEnd::Error {
                         kind: "ResultNotRecordable",
-                        message: unsendable.as_deref().unwrap_or_default(),
+                        message: unsendable.as_deref().unwrap_or_default().into(),
                         error: "",
                     },
-                    Err(panic) => CallEnd::Error { kind: "Panic", message: panic, error: "" },
+                    Err(panic) => CallEnd::Error { kind: "Panic", message: panic.as_str().into(), error: "" },
                 },
                 admitted_at: admitted_at.as_millis(),
                 at: self.surroundings.clock.now().as_millis(),

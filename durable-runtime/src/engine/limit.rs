@@ -20,6 +20,11 @@ pub struct Limits {
     pub unclean_ends: u32,
     /// How long a wait is for which an invocation is taken out of memory (10 s). It is run again when the wait ends.
     pub evict_after: Duration,
+    /// Within which time of its admission a call must end, unless its tool has a `timeout` of its own (none).
+    pub timeout: Option<Duration>,
+    /// How long running attempts of a call may go on when its time is over (10 s). What still runs then is dropped, as in a
+    /// crash.
+    pub grace: Duration,
 }
 
 impl Default for Limits {
@@ -31,6 +36,8 @@ impl Default for Limits {
             running: 10_000,
             unclean_ends: 10,
             evict_after: Duration::from_secs(10),
+            timeout: None,
+            grace: Duration::from_secs(10),
         }
     }
 }

@@ -43,14 +43,15 @@ impl Engine {
         })
     }
 
-    async fn admission(&self, id: InvocationId) -> Result<Admission, Error> {
+    /// The call of an invocation, without the rest of its journal.
+    pub(super) async fn admission(&self, id: InvocationId) -> Result<Admission, Error> {
         let row = self.surroundings.store.get(Keyspace::Journal, journal_key(id, 0)).await?;
         let records: Vec<Record> = row.map(|row| decoded(&row)).transpose()?.unwrap_or_default();
         match records.into_iter().next() {
             Some(Record::Admitted(admission)) => Ok(admission),
             _ => Err(Error::new(
                 ErrorKind::AskPerson,
-                "journal_damaged",
+                "record_unreadable",
                 format!("the journal of invocation {id} does not begin with an admission"),
             )),
         }

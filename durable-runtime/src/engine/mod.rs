@@ -2,9 +2,11 @@
 
 mod admission;
 mod answer;
+mod derived_key;
 mod directory;
 mod driver;
 mod execution;
+mod interruption;
 mod invocation;
 mod limit;
 mod look;
@@ -21,6 +23,8 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use admission::{Call, Name, Refusal, digest};
 pub(crate) use answer::Answer;
+pub(crate) use derived_key::{KeySource, check as check_key_source};
+pub(crate) use interruption::Interruption;
 pub(crate) use invocation::{Invocation, Surroundings, TransactionEnd};
 pub use limit::Limits;
 pub(crate) use look::Look;

@@ -8,7 +8,6 @@ use super::admission::decoded;
 use super::answer::Answer;
 use super::execution::Run;
 use super::invocation::{Invocation, journal_key};
-use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
 use crate::journal::codec;
@@ -47,15 +46,16 @@ impl Engine {
             after = Bound::Excluded(last.clone());
             for (key, value) in page {
                 let id = invocation_id(&key)?;
-                let Unfinished::Running { unclean_ends, rows_then, wake_at } = decoded(&value)? else {
-                    continue;
-                };
-                if let Some(wake_at) = wake_at.map(Timestamp::from_millis)
+                let row: Unfinished = decoded(&value)?;
+                if let Some(wake_at) = self.wake_time(id, &row).await?
                     && wake_at > now
                 {
                     self.timers.set(wake_at, id);
                     continue;
                 }
+                let Unfinished::Running { unclean_ends, rows_then, .. } = row else {
+                    continue;
+                };
                 if was_clean && unclean_ends > 0 {
                     let reset = Unfinished::Running { unclean_ends: 0, rows_then, wake_at: None };
                     batch.guard(Keyspace::Unfinished, key.clone(), Some(value));
@@ -209,8 +209,10 @@ impl Engine {
                 ));
             }
         };
+        let deadline = self.deadline(&admission.tool, admission.at);
         let invocation =
-            Invocation::resume(id, Arc::clone(&self.surroundings), history, next_row, owned_row, was_unclean);
+            Invocation::resume(id, Arc::clone(&self.surroundings), history, next_row, owned_row, was_unclean)
+                .with_deadline(deadline);
         Ok(Loaded::Run(Run { invocation: Arc::new(invocation), body }))
     }
 

@@ -84,8 +84,11 @@ impl Engine {
         invocation.stop();
         let mut body = body(DurableContext::new(Arc::clone(&invocation)));
         let polled = poll_caught(body.as_mut(), &mut Context::from_waker(Waker::noop()));
-        let mut found = invocation.differences_from_history();
+        let was_interrupted = matches!(ended.conclusion, Conclusion::TimedOut { .. } | Conclusion::Cancelled { .. });
+        let mut found = invocation.differences_from_history(was_interrupted);
         match polled {
+            // What it would have ended with, is not known.
+            Poll::Ready(Ok(_)) | Poll::Pending if was_interrupted => {}
             Poll::Ready(Ok(Ok(Conclude { conclusion, .. }))) if conclusion == ended.conclusion => {}
             Poll::Ready(Ok(Ok(Conclude { conclusion, .. }))) => {
                 found.push(format!("it ends with {}, and ended with {}", shown(&conclusion), shown(&ended.conclusion)));
@@ -103,5 +106,7 @@ fn shown(conclusion: &Conclusion) -> String {
     match conclusion {
         Conclusion::Succeeded { value } => format!("the value {value}"),
         Conclusion::Failed { error, .. } => format!("the error {error}"),
+        Conclusion::TimedOut { limit_ms } => format!("its timeout of {limit_ms} ms"),
+        Conclusion::Cancelled { reason } => format!("its cancellation: {reason}"),
     }
 }

@@ -124,6 +124,10 @@ mod tests {
             at: 2,
         };
         assert_eq!(hex(encode(&ended)), "0101740170".to_owned() + "01016d0165" + "0102");
+        let interrupted = |conclusion| hex(encode(&Ended { conclusion, ..ended.clone() }));
+        assert_eq!(interrupted(Conclusion::TimedOut { limit_ms: 7 }), "0101740170".to_owned() + "0207" + "0102");
+        let cancelled = Conclusion::Cancelled { reason: "r".into() };
+        assert_eq!(interrupted(cancelled), "0101740170".to_owned() + "030172" + "0102");
         let running = Unfinished::Running { unclean_ends: 3, rows_then: 4, wake_at: Some(5) };
         assert_eq!(hex(encode(&running)), "010003040105");
         let parked = Unfinished::Parked { code: "c".into(), reason: "r".into(), at: 5 };

@@ -105,6 +105,10 @@ pub(crate) enum Conclusion {
     Succeeded { value: String },
     /// The tool's error: its text, and itself as JSON.
     Failed { message: String, error: String },
+    /// It did not end within its timeout, of so many milliseconds.
+    TimedOut { limit_ms: u64 },
+    /// It was cancelled.
+    Cancelled { reason: String },
 }
 
 /// The row of an invocation that has ended.

@@ -241,7 +241,8 @@ impl ServerBuilder {
     ///
     /// # Errors
     ///
-    /// `duplicate_tool`, `schema_invalid`, `audit_redact_unknown`, `state_missing` and `duplicate_state` (of the tools); `store_missing`, `store_foreign`, `store_held`,
+    /// `duplicate_tool`, `schema_invalid`, `audit_redact_unknown`, `idempotency_argument_invalid`, `state_missing` and
+    /// `duplicate_state` (of the tools); `store_missing`, `store_foreign`, `store_held`,
     /// `store_damaged`, `store_format_newer`, `store_directory_missing`, `store_not_permitted`, `store_unavailable` (of the
     /// store). Nothing is written to a file that is refused.
     pub async fn open(self) -> Result<Server, Error> {

@@ -1,12 +1,17 @@
 //! The handler of one connection: rmcp's requests, answered by the engine.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use http::request::Parts;
+use parking_lot::Mutex;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, GetTaskParams, GetTaskResult, Implementation, ListToolsResult,
-    PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, CancelTaskParams, CancelledNotificationParam, GetTaskParams,
+    GetTaskResult, Implementation, ListToolsResult, PaginatedRequestParams, ProtocolVersion, RequestId,
+    ServerCapabilities, ServerConfig, Tool,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{NotificationContext, RequestContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
 
@@ -14,9 +19,9 @@ use super::error::protocol_error;
 use super::server::Server;
 use super::session::{self, CallStream};
 use super::{gate, idempotency, result};
-use crate::engine::{Call, Refusal};
+use crate::engine::{Call, Interruption, Refusal};
 use crate::error::{Error, ErrorKind};
-use crate::id::new_uuid7;
+use crate::id::{InvocationId, new_uuid7};
 use crate::tool::{RegisteredTool, TaskMode};
 
 #[derive(Clone)]
@@ -24,6 +29,26 @@ pub(super) struct Handler {
     pub(super) server: Server,
     /// How calls come here: `http` or `stdio`.
     pub(super) origin: &'static str,
+    /// The calls over standard input that are not answered yet. Over HTTP it is the session that knows them.
+    calls: Arc<Mutex<HashMap<RequestId, InvocationId>>>,
+}
+
+impl Handler {
+    pub(super) fn new(server: Server, origin: &'static str) -> Self {
+        Self { server, origin, calls: Arc::default() }
+    }
+}
+
+/// A call that is not answered yet, for as long as it is not dropped.
+struct Unanswered<'a> {
+    handler: &'a Handler,
+    request: &'a RequestId,
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        self.handler.calls.lock().remove(self.request);
+    }
 }
 
 impl ServerHandler for Handler {
@@ -57,6 +82,23 @@ impl ServerHandler for Handler {
         self.call(request, &context).await.map_err(|error| protocol_error(&error))
     }
 
+    async fn on_cancelled(&self, notification: CancelledNotificationParam, context: NotificationContext<RoleServer>) {
+        if let Some(request) = &notification.request_id {
+            self.cancel(request, notification.reason, &context).await;
+        }
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let parts = &self.server.parts;
+        let principal = gate::caller(&context);
+        let cancelled = parts.tasks.cancel(&parts.engine, &request.task_id, principal.as_str()).await;
+        cancelled.map_err(|error| protocol_error(&error))
+    }
+
     async fn get_task(
         &self,
         request: GetTaskParams,
@@ -73,6 +115,29 @@ impl ServerHandler for Handler {
 }
 
 impl Handler {
+    /// Cancels the call that a request of this connection made.
+    async fn cancel(&self, request: &RequestId, reason: Option<String>, context: &NotificationContext<RoleServer>) {
+        let parts = &self.server.parts;
+        let session = context.extensions.get::<Parts>().and_then(|parts| parts.headers.get("mcp-session-id"));
+        let invocation = match session.and_then(|session| session.to_str().ok()) {
+            Some(session) => parts.sessions.cancel(&session.into(), request).await,
+            None => Ok(self.calls.lock().get(request).copied()),
+        };
+        let cancelled = match invocation {
+            Ok(Some(invocation)) => {
+                let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+                let cancelled = Interruption::Cancelled { reason: format!("by its client{reason}") };
+                parts.engine.interrupt(invocation, cancelled).await.map(drop)
+            }
+            // It is no call of a durable tool, or has been answered already.
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = cancelled {
+            tracing::warn!(%error, %request, "a call could not be cancelled");
+        }
+    }
+
     async fn call(
         &self,
         request: CallToolRequestParams,
@@ -104,7 +169,10 @@ impl Handler {
             arguments,
             principal: principal.as_str().to_owned(),
             origin: self.origin,
-            idempotency_key: idempotency::key(context)?,
+            idempotency_key: match registered.definition.idempotency {
+                Some(_) => None,
+                None => idempotency::key(context)?,
+            },
             name: stream.as_ref().map(|(stream, name)| session::stream_name(&stream.session, *name, &context.id, now)),
         };
         let mut submitted = match parts.engine.submit(call).await {
@@ -113,6 +181,10 @@ impl Handler {
             Err(Refusal::Other(error)) => return Err(error),
         };
         let (id, is_replayed) = (submitted.id, submitted.is_replayed());
+        let _unanswered = (self.origin == "stdio").then(|| {
+            self.calls.lock().insert(context.id.clone(), id);
+            Unanswered { handler: self, request: &context.id }
+        });
         let mut is_kept = false;
         if let Some((stream, name)) = &stream
             && submitted.admitted().await

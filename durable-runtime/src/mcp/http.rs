@@ -22,7 +22,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The service behind a path of a router. `cut` ends its sessions and streams.
 pub(super) fn service(server: &Server, cut: &CancellationToken) -> axum::Router {
-    let handler = Handler { server: server.clone(), origin: "http" };
+    let handler = Handler::new(server.clone(), "http");
     let parts = &server.parts;
     let mut config = StreamableHttpServerConfig::default()
         .with_allowed_hosts(parts.allowed_hosts.clone())

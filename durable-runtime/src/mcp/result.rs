@@ -9,7 +9,8 @@ use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
 use crate::journal::record::Conclusion;
 
-/// The result of a call: the value as structured content and as one text block with the same JSON, or the error's text.
+/// The result of a call: the value as structured content and as one text block with the same JSON, or the error's
+/// text.
 pub(super) fn result(conclusion: &Conclusion) -> CallToolResult {
     match conclusion {
         Conclusion::Succeeded { value } => {
@@ -23,6 +24,8 @@ pub(super) fn result(conclusion: &Conclusion) -> CallToolResult {
             say(&mut result, "durable/error", error);
             result
         }
+        Conclusion::TimedOut { limit_ms } => failure(&Error::invocation_timed_out(*limit_ms)),
+        Conclusion::Cancelled { reason } => failure(&Error::invocation_cancelled(reason)),
     }
 }
 

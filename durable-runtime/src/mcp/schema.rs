@@ -103,5 +103,6 @@ fn tool(definition: &ToolDefinition) -> Tool {
     let mut annotations = ToolAnnotations::new().read_only(definition.read_only);
     annotations.destructive_hint = definition.destructive;
     annotations.open_world_hint = definition.open_world;
+    annotations.idempotent_hint = (definition.idempotent || definition.idempotency.is_some()).then_some(true);
     tool.with_annotations(annotations)
 }

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind};
 
 /// Serves until input ends or the process is told to stop. Calls that have not ended then go on at the next start.
 pub(super) async fn serve(server: &Server) -> Result<(), Error> {
-    let handler = Handler { server: server.clone(), origin: "stdio" };
+    let handler = Handler::new(server.clone(), "stdio");
     let mut signal = StopSignal::new()?;
     let cut = CancellationToken::new();
     let serving = async {

@@ -4,6 +4,7 @@
 //! after a restart, and a call made again under its key is the same task.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use rmcp::model::{CreateTaskResult, DetailedTask, GetTaskResult, JsonObject, Task, TaskPayload, TaskStatus};
@@ -14,7 +15,7 @@ use super::error::protocol_error;
 use super::result;
 use super::secret::Secret;
 use crate::clock::Timestamp;
-use crate::engine::{Engine, Look};
+use crate::engine::{Engine, Interruption, Look};
 use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
 use crate::journal::record::{Conclusion, Ended};
@@ -85,6 +86,13 @@ impl Tasks {
         Ok(GetTaskResult::new(detailed))
     }
 
+    /// Cancels a task. One that has ended stays as it is.
+    pub(super) async fn cancel(&self, engine: &Arc<Engine>, id: &str, principal: &str) -> Result<(), Error> {
+        let invocation = self.invocation(id, principal).ok_or_else(|| unknown(id))?;
+        let cancelled = Interruption::Cancelled { reason: "by its client, with `tasks/cancel`".into() };
+        engine.interrupt(invocation, cancelled).await?.map(drop).ok_or_else(|| unknown(id))
+    }
+
     fn task(&self, id: String, status: TaskStatus, created: u64, updated: u64, end: Option<Timestamp>) -> Task {
         let mut task = Task::new(id, status, text(created), text(updated))
             .with_poll_interval_ms(u64::try_from(POLL_INTERVAL.as_millis()).expect("a second"));
@@ -96,7 +104,10 @@ impl Tasks {
 
 fn ended_task(task: Task, invocation: InvocationId, ended: &Ended) -> DetailedTask {
     match &ended.conclusion {
-        Conclusion::Succeeded { .. } | Conclusion::Failed { .. } => {
+        Conclusion::Cancelled { reason } => {
+            DetailedTask::new(task.with_status_message(reason.clone()), TaskPayload::Cancelled)
+        }
+        Conclusion::Succeeded { .. } | Conclusion::Failed { .. } | Conclusion::TimedOut { .. } => {
             let result = result::of_invocation(result::result(&ended.conclusion), invocation, false);
             let payload = match serde_json::to_value(&result) {
                 Ok(Value::Object(result)) => TaskPayload::Completed { result },

@@ -58,7 +58,7 @@ impl<R: StepResult<Value: StepValue, Error: StepError + InDoubtError>> AtMost<R>
             Phase::Ended(outcome) => Next::Outcome(R::from_result(self.core.decode(outcome).await)),
             Phase::Due(due) => {
                 self.core.wait_for(due).await;
-                if self.core.invocation.is_stopping() {
+                if self.core.invocation.is_held_back() {
                     // A start that is recorded and not made would be in doubt for nothing.
                     self.core.invocation.suspend().await;
                 }

@@ -6,11 +6,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use durable_runtime::prelude::*;
 use durable_runtime::store::{Batch, GroupCommit, Keyspace, MemoryBackend, Row, Scan, StoreError, SyncBackend};
 use durable_runtime::{Clock, ServerBuilder, Timestamp};
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 
 static EFFECTS: Mutex<Option<HashMap<String, Vec<String>>>> = Mutex::new(None);
 
@@ -40,6 +42,44 @@ impl Clock for JumpingClock {
         let passed = deadline.as_millis().saturating_sub(1_700_000_000_000);
         self.0.fetch_max(passed, Ordering::SeqCst);
         Box::pin(tokio::task::yield_now())
+    }
+}
+
+/// A clock that stands still until the test moves it.
+#[derive(Clone)]
+pub(crate) struct HeldClock(Arc<watch::Sender<u64>>);
+
+impl Default for HeldClock {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(0)))
+    }
+}
+
+impl HeldClock {
+    pub(crate) fn advance(&self, by: Duration) {
+        let millis = u64::try_from(by.as_millis()).expect("a short time");
+        self.0.send_modify(|passed| *passed += millis);
+    }
+
+    pub(crate) fn passed(&self) -> Duration {
+        Duration::from_millis(*self.0.borrow())
+    }
+}
+
+impl Clock for HeldClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000 + *self.0.borrow())
+    }
+
+    fn sleep_until(&self, deadline: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let until = deadline.as_millis().saturating_sub(1_700_000_000_000);
+        let mut passed = self.0.subscribe();
+        Box::pin(async move {
+            if passed.wait_for(|passed| *passed >= until).await.is_err() {
+                // The test is over.
+                std::future::pending::<()>().await;
+            }
+        })
     }
 }
 

@@ -95,6 +95,8 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
         .tool(audit::charges)
         .tool(protocol::greet)
         .tool(protocol::number)
+        .tool(steps::pay_order)
+        .tool(protocol::remember)
         .tool(protocol::fails)
         .tool(protocol::commits)
         .tool(protocol::who_calls)

@@ -56,6 +56,12 @@ pub(crate) async fn greet(
     Ok(Greeting { text, place })
 }
 
+/// Remembers something, which a second call does not change.
+#[durable_tool(idempotent)]
+pub(crate) async fn remember(_cx: &DurableContext) -> Result<u32, ToolError> {
+    Ok(1)
+}
+
 /// Gives a number, which is no object.
 #[durable_tool]
 pub(crate) async fn number(_cx: &DurableContext) -> Result<u32, ToolError> {

@@ -50,6 +50,14 @@ async fn failing(cx: &StepContext, label: &str, failures: u32) -> Result<Receipt
     Ok(receipt)
 }
 
+/// Pays an order, of which there is one payment.
+#[durable_tool(idempotency = "order_id", rename_all = "camelCase")]
+pub(crate) async fn pay_order(cx: &DurableContext, order_id: String) -> Result<Receipt, ChargeError> {
+    #[once(at_most)]
+    let receipt = receipt(cx, &order_id).await?;
+    Ok(receipt)
+}
+
 /// One step, at least once.
 #[durable_tool]
 pub(crate) async fn one_step(

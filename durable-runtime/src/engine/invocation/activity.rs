@@ -80,6 +80,9 @@ impl Invocation {
             let _waiting = self.begin_wait(until);
             self.surroundings.clock.sleep_until(until).await;
         }
+        if self.is_interrupted() {
+            self.suspend().await;
+        }
     }
 
     fn busy(&self, doing: Doing) -> Busy<'_> {

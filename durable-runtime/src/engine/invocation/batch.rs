@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-use super::{Invocation, OwnedRow, State};
+use super::{Hold, Invocation, OwnedRow, State};
 use crate::clock::Timestamp;
 use crate::id::InvocationId;
 use crate::journal::codec;
@@ -25,8 +25,10 @@ impl Invocation {
     /// Adds to the batch that is being gathered.
     pub(crate) fn stage(&self, record: Record, writes: Overlay) -> Ticket {
         let mut state = self.state.lock();
-        if state.halt.is_some() {
-            // The body goes on to the end of its poll, and nothing of that counts.
+        // The body goes on to the end of its poll, and nothing of that counts; but attempts that run in an interrupted one
+        // are finished.
+        let is_of_attempt = !matches!(record, Record::Started { .. } | Record::Operated { .. });
+        if state.halt.is_some() || state.hold == Hold::Interrupted && !is_of_attempt {
             return Ticket(state.gathering);
         }
         state.records.push(record);
@@ -55,17 +57,27 @@ impl Invocation {
             return;
         }
         let _awaiting = self.begin_awaiting_commit();
-        poll_fn(|_| if self.is_durable(ticket) { Poll::Ready(()) } else { Poll::Pending }).await;
+        poll_fn(|_| if self.is_durable(ticket) && !self.is_interrupted() { Poll::Ready(()) } else { Poll::Pending })
+            .await;
     }
 
-    /// Ends when an attempt may start: all that the body has seen is durable, and the server is not stopping.
+    /// Ends when an attempt may start: all that the body has seen is durable, the invocation is not interrupted, and the
+    /// server is not stopping.
     pub(crate) async fn permission_to_start(&self) {
         if let Some(ticket) = self.ticket_of_everything() {
             self.durable(ticket).await;
         }
-        if self.is_stopping() {
+        if self.is_held_back() {
             self.suspend().await;
         }
+    }
+
+    /// From now on waits of the body do not end, and no attempt starts.
+    pub(in crate::engine) fn interrupt(&self) {
+        let mut state = self.state.lock();
+        state.hold = Hold::Interrupted;
+        // Their attempts have not begun, for these are not durable; recorded they would be in doubt for nothing.
+        state.records.retain(|record| !matches!(record, Record::Started { .. }));
     }
 
     /// Forgets what the body has produced since the last batch, but for the call's admission: the body panicked, and is run
@@ -86,7 +98,9 @@ impl Invocation {
 
     fn long_rest(&self, state: &State) -> Option<Timestamp> {
         let long = self.now().after(self.surroundings.limits.evict_after);
-        state.activity.rests_until().filter(|until| *until >= long)
+        let rests_until = state.activity.rests_until()?;
+        let until = self.deadline.map_or(rests_until, |deadline| rests_until.min(deadline.at));
+        Some(until).filter(|until| *until >= long)
     }
 
     /// The row of the invocation that the batch puts, if it changes.

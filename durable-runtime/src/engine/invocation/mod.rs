@@ -15,6 +15,7 @@ use self::activity::Activity;
 pub(in crate::engine) use self::batch::{BatchEnd, journal_key};
 use self::transaction::Staged;
 pub(crate) use self::transaction::TransactionEnd;
+use super::interruption::Deadline;
 use super::limit::Limits;
 use crate::clock::{Clock, Timestamp};
 use crate::id::InvocationId;
@@ -44,6 +45,16 @@ pub(crate) enum OwnedRow {
     Stored(Vec<u8>),
 }
 
+/// What keeps a body from going further than it has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    None,
+    /// The server stops: no attempt starts.
+    Stopping,
+    /// The invocation is about to end without its body: no attempt starts, and no wait ends.
+    Interrupted,
+}
+
 struct State {
     /// Records and writes of the batch that is being gathered.
     records: Vec<Record>,
@@ -67,7 +78,7 @@ struct State {
     /// An attempt is being polled just now.
     in_attempt: bool,
     activity: Activity,
-    stopping: bool,
+    hold: Hold,
     /// The last runs of the invocation ended uncleanly, and this one has not shown yet that it does better.
     was_unclean: bool,
 }
@@ -90,6 +101,7 @@ pub(crate) struct Invocation {
     was_stored: bool,
     /// Tells those who wait that the admission is durable.
     admitted: watch::Sender<bool>,
+    deadline: Option<Deadline>,
     state: Mutex<State>,
 }
 
@@ -138,6 +150,7 @@ impl Invocation {
             history,
             was_stored: matches!(owned_row, OwnedRow::Stored(_)),
             admitted,
+            deadline: None,
             state: Mutex::new(State {
                 records,
                 writes: Overlay::default(),
@@ -154,7 +167,7 @@ impl Invocation {
                 halt: None,
                 in_attempt: false,
                 activity: Activity::default(),
-                stopping: false,
+                hold: Hold::None,
                 was_unclean: false,
             }),
         }
@@ -168,8 +181,26 @@ impl Invocation {
         self.surroundings.clock.now()
     }
 
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.state.lock().stopping
+    /// Gives the invocation a deadline.
+    pub(super) fn with_deadline(self, deadline: Option<Deadline>) -> Self {
+        Self { deadline, ..self }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Deadline> {
+        self.deadline
+    }
+
+    /// Whether no attempt starts any more.
+    pub(crate) fn is_held_back(&self) -> bool {
+        self.state.lock().hold != Hold::None
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.state.lock().hold == Hold::Interrupted
+    }
+
+    pub(super) fn has_attempt(&self) -> bool {
+        self.state.lock().activity.has_attempt()
     }
 
     /// Never ends: the body is dropped where it stands.
@@ -236,7 +267,10 @@ impl Invocation {
 
     /// From now on no attempt starts.
     pub(super) fn stop(&self) {
-        self.state.lock().stopping = true;
+        let hold = &mut self.state.lock().hold;
+        if *hold == Hold::None {
+            *hold = Hold::Stopping;
+        }
     }
 
     /// Whether this run can be dropped without putting an attempt in doubt or losing what is recorded of one.

@@ -107,6 +107,14 @@ impl Sessions {
         transport
     }
 
+    /// The invocation of a request of this session that is to be cancelled, and its stream no longer waited for.
+    pub(super) async fn cancel(&self, id: &SessionId, request: &RequestId) -> Result<Option<InvocationId>, Error> {
+        if let Ok(live) = self.live(id) {
+            live.cancelled(request);
+        }
+        self.0.rows.invocation(id, request).await
+    }
+
     /// Writes down now and then that the session is in use.
     fn touch(&self, live: &Arc<Live>) {
         let part = u64::try_from(self.0.rows.time_to_live.as_millis() / 16).unwrap_or(u64::MAX);

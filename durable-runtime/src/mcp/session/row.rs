@@ -83,6 +83,22 @@ impl Rows {
         row.map(|bytes| named(&bytes)).transpose()
     }
 
+    /// The invocation of a request that was made in this session, perhaps to an earlier process.
+    pub(super) async fn invocation(&self, session: &str, request: &RequestId) -> Result<Option<InvocationId>, Error> {
+        let mut lower = Bound::Included(stream_key(session, Uuid::nil()));
+        loop {
+            let page = self.surroundings.store.scan(streams_of(session, lower)).await?;
+            let Some((last, _)) = page.last() else { return Ok(None) };
+            lower = Bound::Excluded(last.clone());
+            for (_, bytes) in page {
+                let (invocation, id) = named(&bytes)?;
+                if id == *request {
+                    return Ok(Some(invocation));
+                }
+            }
+        }
+    }
+
     /// Deletes a session and its streams.
     pub(super) async fn delete(&self, id: &str) -> Result<(), Error> {
         let mut batch = Batch::default();

@@ -1,0 +1,267 @@
+//! Interruption: an invocation ends before its body does, because its time is over or because it is cancelled.
+//!
+//! The body is held where it stands: its waits do not end any more and no attempt starts. Attempts that run are finished and
+//! recorded, within a grace period. Then the invocation ends with the interruption, durably, and the body is dropped. A
+//! result that is durable before wins: both put an end to the invocation's row, and the guard lets only one of them.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::admission::decoded;
+use super::answer::{Answer, AnswerSource, Submitted};
+use super::recovery::Loaded;
+use super::{Engine, Invocation};
+use crate::audit::{CallEnd, EndedCall};
+use crate::clock::Timestamp;
+use crate::error::{Error, ErrorKind};
+use crate::id::InvocationId;
+use crate::journal::codec;
+use crate::journal::record::{Conclusion, Ended, Unfinished};
+use crate::store::{Batch, CommitError, Keyspace};
+
+/// Why an invocation ends before its body does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Interruption {
+    /// It has not ended within its timeout.
+    TimedOut {
+        /// The timeout.
+        limit: Duration,
+    },
+    /// Somebody does not want it any more.
+    Cancelled {
+        /// Who, or why.
+        reason: String,
+    },
+}
+
+impl Interruption {
+    pub(super) fn into_conclusion(self) -> Conclusion {
+        match self {
+            Self::TimedOut { limit } => {
+                Conclusion::TimedOut { limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX) }
+            }
+            Self::Cancelled { reason } => Conclusion::Cancelled { reason },
+        }
+    }
+}
+
+/// When an invocation is to have ended: a function of its admission and of what this build says of its tool.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    pub(crate) at: Timestamp,
+    limit: Duration,
+}
+
+/// Tells the runs of one invocation, one after the other, that it is interrupted.
+pub(super) struct InterruptionSignal(watch::Receiver<Option<Interruption>>);
+
+impl InterruptionSignal {
+    pub(super) fn new(receiver: watch::Receiver<Option<Interruption>>) -> Self {
+        Self(receiver)
+    }
+
+    /// The interruption, if there is one.
+    pub(super) fn get(&self) -> Option<Interruption> {
+        self.0.borrow().clone()
+    }
+
+    /// Ends when there is one.
+    pub(super) async fn arrived(&self) -> Interruption {
+        let mut receiver = self.0.clone();
+        if let Ok(interruption) = receiver.wait_for(Option::is_some).await
+            && let Some(interruption) = &*interruption
+        {
+            return interruption.clone();
+        }
+        // The invocation has left memory, and nobody interrupts it here.
+        std::future::pending().await
+    }
+}
+
+type Timer = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Watches over one run of a body.
+pub(super) struct Interrupter<'a> {
+    invocation: Arc<Invocation>,
+    arrival: Pin<Box<dyn Future<Output = Interruption> + Send + 'a>>,
+    /// The end of the deadline, or of the grace period.
+    timer: Option<Timer>,
+    interruption: Option<Interruption>,
+    grace_is_over: bool,
+}
+
+impl<'a> Interrupter<'a> {
+    pub(super) fn new(invocation: &Arc<Invocation>, signal: &'a InterruptionSignal) -> Self {
+        Self {
+            invocation: Arc::clone(invocation),
+            arrival: Box::pin(signal.arrived()),
+            timer: None,
+            interruption: None,
+            grace_is_over: false,
+        }
+    }
+
+    /// Notices that the run is interrupted. Gives the interruption when the invocation is to end with it now: no attempt
+    /// runs, or those that do have had their time.
+    pub(super) fn poll(&mut self, task: &mut Context<'_>) -> Option<Interruption> {
+        if self.interruption.is_none() {
+            if let Poll::Ready(interruption) = self.arrival.as_mut().poll(task) {
+                self.interrupt(interruption);
+            } else if let Some(deadline) = self.invocation.deadline()
+                && deadline.at <= self.invocation.now()
+            {
+                self.interrupt(Interruption::TimedOut { limit: deadline.limit });
+            }
+        }
+        self.due()
+    }
+
+    /// The interruption that the run was under already, when the invocation is to end with it now.
+    pub(super) fn due(&self) -> Option<Interruption> {
+        let is_due = self.grace_is_over || !self.invocation.has_attempt();
+        self.interruption.clone().filter(|_| is_due)
+    }
+
+    /// Sees to it that the run is polled again when the deadline or the grace period ends. Returns whether that is now.
+    pub(super) fn poll_timer(&mut self, task: &mut Context<'_>) -> bool {
+        let clock = &self.invocation.surroundings.clock;
+        let timer = match (&mut self.timer, &self.interruption) {
+            (Some(timer), _) => timer,
+            (None, Some(_)) if self.grace_is_over => return false,
+            (none, Some(_)) => {
+                none.insert(clock.sleep_until(clock.now().after(self.invocation.surroundings.limits.grace)))
+            }
+            (none, None) => match self.invocation.deadline() {
+                Some(deadline) => none.insert(clock.sleep_until(deadline.at)),
+                None => return false,
+            },
+        };
+        if timer.as_mut().poll(task).is_pending() {
+            return false;
+        }
+        self.timer = None;
+        match (&self.interruption, self.invocation.deadline()) {
+            (Some(_), _) => {
+                tracing::warn!(invocation = %self.invocation.id, "an attempt outlasts the grace period of an interruption, and is dropped");
+                self.grace_is_over = true;
+            }
+            (None, Some(deadline)) => self.interrupt(Interruption::TimedOut { limit: deadline.limit }),
+            (None, None) => {}
+        }
+        true
+    }
+
+    fn interrupt(&mut self, interruption: Interruption) {
+        self.invocation.interrupt();
+        self.timer = None;
+        self.interruption = Some(interruption);
+    }
+}
+
+impl Engine {
+    /// Interrupts an invocation, in memory or not. It then ends with this interruption, or with what was durable before; the
+    /// answer says which. `None` when there is no such invocation.
+    pub(crate) async fn interrupt(
+        self: &Arc<Self>,
+        id: InvocationId,
+        interruption: Interruption,
+    ) -> Result<Option<Submitted>, Error> {
+        let coming = |coming| Ok(Some(Submitted { id, source: AnswerSource::Coming(coming) }));
+        loop {
+            if let Some(answer) = self.directory.interrupt(id, &interruption) {
+                return coming(answer);
+            }
+            let store = &self.surroundings.store;
+            if store.get(Keyspace::Unfinished, id.as_bytes().to_vec()).await?.is_none() {
+                let ended = store.get(Keyspace::Result, id.as_bytes().to_vec()).await?;
+                let ended = ended.map(|ended| decoded::<Ended>(&ended)).transpose()?;
+                return Ok(ended.map(|ended| {
+                    let source = AnswerSource::Known(Answer::Ended(Arc::new(ended)));
+                    Submitted { id, source }
+                }));
+            }
+            if self.directory.enter(id).is_some() {
+                let answer = self.directory.interrupt(id, &interruption);
+                self.execute(id, None);
+                if let Some(answer) = answer {
+                    return coming(answer);
+                }
+            }
+            // Its timer has just taken it up.
+        }
+    }
+
+    /// Ends an invocation that has no body in memory: it waits, is parked, or its last run was cut off. Nothing of the tool
+    /// is needed for that.
+    pub(super) async fn end_without_body(&self, id: InvocationId, interruption: Interruption) -> Result<Loaded, Error> {
+        let store = &self.surroundings.store;
+        let key = id.as_bytes().to_vec();
+        let Some(row) = store.get(Keyspace::Unfinished, key.clone()).await? else {
+            return self.load(id).await;
+        };
+        let admission = self.admission(id).await?;
+        let ended = Ended {
+            tool: admission.tool,
+            principal: admission.principal,
+            conclusion: interruption.into_conclusion(),
+            admitted_at: admission.at,
+            at: self.surroundings.clock.now().as_millis(),
+        };
+        let mut batch = Batch::default();
+        batch.guard(Keyspace::Unfinished, key.clone(), Some(row));
+        batch.delete(Keyspace::Unfinished, key.clone());
+        batch.put(Keyspace::Result, key, codec::encode(&ended));
+        let call = EndedCall {
+            tool: &ended.tool,
+            invocation: Some(id),
+            arguments: &admission.arguments,
+            end: CallEnd::of(&ended.conclusion, None),
+            admitted_at: ended.admitted_at,
+            at: ended.at,
+        };
+        call.put(self.tools.audits(&ended.tool), &self.surroundings.audit_keys, &mut batch);
+        match store.commit(batch).await {
+            Ok(()) => Ok(Loaded::Answer(Answer::Ended(Arc::new(ended)))),
+            // Somebody else has gone on with it, and may have ended it.
+            Err(CommitError::GuardFailed(_)) => Err(Error::new(
+                ErrorKind::Retry,
+                "store_shared",
+                "another server has changed the same invocation at this moment",
+            )),
+            Err(CommitError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// When an invocation of this tool is to have ended, as this build says.
+    pub(super) fn deadline(&self, tool: &str, admitted_at: u64) -> Option<Deadline> {
+        let own = self.tools.get(tool).and_then(|registered| registered.definition.timeout);
+        let limit = own.or(self.surroundings.limits.timeout)?;
+        Some(Deadline { at: Timestamp::from_millis(admitted_at).after(limit), limit })
+    }
+
+    /// When an invocation outside of memory is to be run, if its row says `wake_at`: its deadline may be nearer in this
+    /// build than in the one that wrote the row.
+    pub(super) async fn wake_time(&self, id: InvocationId, row: &Unfinished) -> Result<Option<Timestamp>, Error> {
+        let Unfinished::Running { wake_at: Some(wake_at), .. } = row else { return Ok(None) };
+        let wake_at = Timestamp::from_millis(*wake_at);
+        let timeouts = self.tools.iter().filter_map(|registered| registered.definition.timeout);
+        if timeouts.chain(self.surroundings.limits.timeout).next().is_none() {
+            return Ok(Some(wake_at));
+        }
+        let admission = match self.admission(id).await {
+            Ok(admission) => admission,
+            // What is damaged is seen when the invocation is run.
+            Err(error) if error.kind() == ErrorKind::AskPerson => return Ok(Some(wake_at)),
+            Err(error) => return Err(error),
+        };
+        let deadline = self.deadline(&admission.tool, admission.at);
+        Ok(Some(deadline.map_or(wake_at, |deadline| wake_at.min(deadline.at))))
+    }
+}
+
+#[cfg(test)]
+mod tests;

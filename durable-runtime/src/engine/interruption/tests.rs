@@ -1,0 +1,202 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use super::*;
+use crate::clock::SystemClock;
+use crate::context::DurableContext;
+use crate::engine::{Call, Limits, Surroundings};
+use crate::error::ToolError;
+use crate::journal::record::Record;
+use crate::state::States;
+use crate::step::StepContext;
+use crate::store::{GroupCommit, MemoryBackend};
+use crate::tool::{Registry, Tool};
+use crate::uuid7::Generator;
+use crate::{durable_tool, once};
+
+/// Sleeps for an hour.
+#[durable_tool(crate = crate)]
+async fn sleeps(cx: &DurableContext) -> Result<u32, ToolError> {
+    cx.sleep(Duration::from_secs(3600)).await;
+    Ok(1)
+}
+
+/// Gives a value.
+#[durable_tool(crate = crate)]
+async fn ends(_cx: &DurableContext) -> Result<u32, ToolError> {
+    Ok(1)
+}
+
+/// Reaches one step twice, and is parked.
+#[durable_tool(crate = crate)]
+async fn parks(cx: &DurableContext) -> Result<u32, ToolError> {
+    for key in ["a", "a"] {
+        #[once(at_least, key = key, infallible, name = "step")]
+        async {}.await;
+    }
+    Ok(1)
+}
+
+static BEGUN: Semaphore = Semaphore::const_new(0);
+static MAY_END: Semaphore = Semaphore::const_new(0);
+
+async fn work(_: &StepContext) -> Result<u32, ToolError> {
+    BEGUN.add_permits(1);
+    MAY_END.acquire().await?.forget();
+    Ok(7)
+}
+
+/// Works, and then sleeps.
+#[durable_tool(crate = crate)]
+async fn works(cx: &DurableContext) -> Result<u32, ToolError> {
+    #[once(at_most)]
+    let value = work(cx).await?;
+    cx.sleep(Duration::from_secs(3600)).await;
+    Ok(value)
+}
+
+async fn engine(rows: &MemoryBackend, tools: Vec<Box<dyn Tool>>) -> Arc<Engine> {
+    let limits = Limits { evict_after: Duration::ZERO, ..Limits::default() };
+    let store = Arc::new(GroupCommit::new(rows.clone()).expect("a thread"));
+    let surroundings = Surroundings { store, clock: Arc::new(SystemClock), limits, audit_keys: Generator::new() };
+    let registry = Registry::build(tools, States::default()).expect("sound tools");
+    let engine = Engine::new(surroundings, registry, "test".into());
+    engine.recover().await.expect("a readable store");
+    engine
+}
+
+fn tools() -> Vec<Box<dyn Tool>> {
+    vec![Box::new(sleeps()), Box::new(ends()), Box::new(parks()), Box::new(works())]
+}
+
+async fn submit(engine: &Arc<Engine>, tool: &str) -> Submitted {
+    let call = Call {
+        tool: tool.into(),
+        arguments: json!({}),
+        principal: "ada".into(),
+        origin: "local",
+        idempotency_key: Some("k".into()),
+        name: None,
+    };
+    engine.submit(call).await.expect("admitted")
+}
+
+fn cancelled() -> Interruption {
+    Interruption::Cancelled { reason: "by ada".into() }
+}
+
+async fn interrupt(engine: &Arc<Engine>, id: InvocationId) -> Answer {
+    let interrupted = engine.interrupt(id, cancelled()).await.expect("a readable store");
+    interrupted.expect("the invocation is there").answer().await
+}
+
+#[track_caller]
+fn conclusion(answer: &Answer) -> &Conclusion {
+    match answer {
+        Answer::Ended(ended) => {
+            assert_eq!(ended.principal, "ada");
+            &ended.conclusion
+        }
+        other => panic!("it has not ended: {other:?}"),
+    }
+}
+
+fn is_cancelled(answer: &Answer) -> bool {
+    *conclusion(answer) == Conclusion::Cancelled { reason: "by ada".into() }
+}
+
+/// Waits until an invocation is out of memory.
+async fn evicted(engine: &Arc<Engine>, id: InvocationId) {
+    while engine.directory.coming(id).is_some() {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn rows_left(engine: &Arc<Engine>, id: InvocationId) -> usize {
+    let store = &engine.surroundings.store;
+    let row = store.get(Keyspace::Unfinished, id.as_bytes().to_vec()).await.expect("a readable store");
+    usize::from(row.is_some())
+}
+
+#[tokio::test]
+async fn a_call_in_memory_ends_with_its_cancellation_for_all_who_wait_and_all_who_come() {
+    let rows = MemoryBackend::default();
+    let engine = engine(&rows, tools()).await;
+    let first = submit(&engine, "sleeps").await;
+    let id = first.id;
+    assert!(is_cancelled(&interrupt(&engine, id).await));
+    assert!(is_cancelled(&first.answer().await));
+    let again = submit(&engine, "sleeps").await;
+    assert!(again.id == id && again.is_replayed());
+    assert!(is_cancelled(&again.answer().await));
+    assert_eq!(rows_left(&engine, id).await, 0);
+}
+
+#[tokio::test]
+async fn a_call_outside_of_memory_ends_without_its_body_and_without_its_tool() {
+    let rows = MemoryBackend::default();
+    let first = engine(&rows, tools()).await;
+    let waiting = submit(&first, "sleeps").await;
+    let id = waiting.id;
+    drop(waiting);
+    evicted(&first, id).await;
+    first.stop(Duration::ZERO).await;
+    let without_tool = engine(&rows, vec![Box::new(ends())]).await;
+    assert!(is_cancelled(&interrupt(&without_tool, id).await));
+    without_tool.stop(Duration::ZERO).await;
+    let last = engine(&rows, tools()).await;
+    assert!(is_cancelled(&submit(&last, "sleeps").await.answer().await));
+}
+
+#[tokio::test]
+async fn a_parked_call_ends_with_its_cancellation() {
+    let rows = MemoryBackend::default();
+    let engine = engine(&rows, tools()).await;
+    let parked = submit(&engine, "parks").await;
+    let id = parked.id;
+    assert!(matches!(parked.answer().await, Answer::Parked { .. }));
+    assert!(is_cancelled(&interrupt(&engine, id).await));
+    assert_eq!(rows_left(&engine, id).await, 0);
+}
+
+#[tokio::test]
+async fn a_result_that_is_durable_is_not_cancelled() {
+    let rows = MemoryBackend::default();
+    let engine = engine(&rows, tools()).await;
+    let ended = submit(&engine, "ends").await;
+    let id = ended.id;
+    let value = Conclusion::Succeeded { value: Value::from(1).to_string() };
+    assert_eq!(*conclusion(&ended.answer().await), value);
+    assert_eq!(*conclusion(&interrupt(&engine, id).await), value);
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_not_cancelled() {
+    let rows = MemoryBackend::default();
+    let engine = engine(&rows, tools()).await;
+    let id = InvocationId::new(engine.surroundings.clock.now());
+    assert!(engine.interrupt(id, cancelled()).await.expect("a readable store").is_none());
+    assert_eq!(engine.directory.len(), 0);
+}
+
+#[tokio::test]
+async fn an_attempt_that_runs_is_finished_and_recorded_before_its_call_ends() {
+    let rows = MemoryBackend::default();
+    let engine = engine(&rows, tools()).await;
+    let first = submit(&engine, "works").await;
+    let id = first.id;
+    BEGUN.acquire().await.expect("open").forget();
+    let interrupted = engine.interrupt(id, cancelled()).await.expect("a readable store").expect("it is there");
+    // The first interruption counts.
+    let late = Interruption::TimedOut { limit: Duration::ZERO };
+    engine.interrupt(id, late).await.expect("a readable store").expect("it is there");
+    MAY_END.add_permits(1);
+    assert!(is_cancelled(&interrupted.answer().await));
+    let (records, _) = engine.journal(id).await.expect("a readable journal");
+    let ended = records.iter().filter(|record| matches!(record, Record::Ended { .. })).count();
+    let slept = records.iter().filter(|record| matches!(record, Record::Operated { .. })).count();
+    assert_eq!((ended, slept), (1, 0), "{records:#?}");
+}

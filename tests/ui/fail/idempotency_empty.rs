@@ -1,0 +1,10 @@
+use durable_runtime::prelude::*;
+
+/// Pays.
+#[durable_tool(idempotency = "")]
+async fn tool(cx: &DurableContext, order_id: u32, note: Option<String>) -> Result<(), ToolError> {
+    let _ = (cx, order_id, note);
+    Ok(())
+}
+
+fn main() {}
