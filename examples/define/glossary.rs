@@ -75,46 +75,9 @@ pub(crate) fn milliseconds(id: Uuid) -> u64 {
     u64::try_from(id.as_u128() >> 80).expect("48 bits are left")
 }
 
-/// Gives the entries of a table whose keys begin with a prefix, in the order of their keys.
-pub(crate) async fn with_prefix(
-    table: SortedMap<Entry>,
-    cx: &ReadContext,
-    prefix: &str,
-    limit: usize,
-) -> Result<Vec<(String, Entry)>, ToolError> {
-    // To be replaced, with the function below, by `table.prefix(cx, prefix, limit)` as soon as tables have it.
-    Ok(match end_of_prefix(prefix) {
-        Some(end) => table.range(cx, prefix..end.as_str(), limit).await?,
-        None => table.range(cx, prefix.., limit).await?,
-    })
-}
-
-/// Gives the smallest text that is larger than all that begin with a prefix, if there is one.
-fn end_of_prefix(prefix: &str) -> Option<String> {
-    let mut end = prefix.to_owned();
-    while let Some(last) = end.pop() {
-        // Characters are ordered as their UTF-8 is, and a range of them leaves out the surrogates.
-        if let Some(next) = (last..=char::MAX).nth(1) {
-            end.push(next);
-            return Some(end);
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn end_of_prefix_is_next_to_all_that_begins_with_it() {
-        assert_eq!(end_of_prefix("api").as_deref(), Some("apj"));
-        assert_eq!(end_of_prefix("a\u{7f}").as_deref(), Some("a\u{80}"));
-        assert_eq!(end_of_prefix("\u{d7ff}").as_deref(), Some("\u{e000}"));
-        assert_eq!(end_of_prefix("a\u{10ffff}\u{10ffff}").as_deref(), Some("b"));
-        assert_eq!(end_of_prefix("\u{10ffff}"), None);
-        assert_eq!(end_of_prefix(""), None);
-    }
 
     #[test]
     fn key_of_a_beginning_is_the_beginning_of_the_key() {

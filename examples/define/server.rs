@@ -145,7 +145,7 @@ async fn browse_category(
     limit: usize,
 ) -> Result<Browsed, ToolError> {
     let prefix = glossary::category_prefix(&category)?;
-    let rows = glossary::with_prefix(CATEGORIES, cx, &prefix, limit).await?;
+    let rows = CATEGORIES.prefix(cx, &prefix, limit).await?;
     let terms: Vec<_> = rows
         .into_iter()
         .map(|(_, entry)| TermInCategory { term: entry.term, definition: entry.definition, examples: entry.examples })
@@ -208,7 +208,7 @@ async fn search_terms(
     #[arg(default = 20)]
     limit: usize,
 ) -> Result<Found, ToolError> {
-    let rows = glossary::with_prefix(TERMS, cx, &glossary::term_key(&prefix), limit).await?;
+    let rows = TERMS.prefix(cx, &glossary::term_key(&prefix), limit).await?;
     let terms: Vec<_> = rows
         .into_iter()
         .map(|(_, entry)| Summary { term: entry.term, definition: entry.definition, category: entry.category })

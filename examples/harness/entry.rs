@@ -27,6 +27,11 @@ enum Kind {
 /// All entries, in the order of the menu.
 pub(crate) const ENTRIES: &[Entry] = &[
     Entry {
+        name: "audit",
+        summary: "who did what: one entry in a log for each call, and queries by time",
+        kind: Kind::Example,
+    },
+    Entry {
         name: "steps",
         summary: "a user, then their profile: two steps, each recorded when it is done",
         kind: Kind::Example,

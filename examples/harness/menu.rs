@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn entries_are_chosen_by_number_or_name() {
-        assert_eq!(chosen("1").map(|entry| entry.name), Some("steps"));
+        assert_eq!(chosen("2").map(|entry| entry.name), Some("steps"));
         assert_eq!(chosen("crash").map(|entry| entry.name), Some("crash"));
         assert!(chosen("0").is_none());
         assert!(chosen("99").is_none());

@@ -21,6 +21,8 @@ use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 use tokio::process::Command;
 
+#[path = "servers/audit.rs"]
+mod audit;
 #[path = "servers/define.rs"]
 mod define;
 #[path = "servers/document.rs"]
@@ -28,6 +30,7 @@ mod document;
 #[path = "servers/validation.rs"]
 mod validation;
 
+const AUDIT: &str = env!("CARGO_BIN_EXE_audit");
 const STEPS: &str = env!("CARGO_BIN_EXE_steps");
 const PROCESSING: &str = env!("CARGO_BIN_EXE_processing");
 const DOCUMENT: &str = env!("CARGO_BIN_EXE_document");
@@ -84,6 +87,7 @@ async fn call(url: &str, tool: &str, arguments: &Value, key: &str) -> Value {
 #[tokio::test]
 async fn clients_get_what_they_expect_in_both_revisions() {
     let examples = [
+        (AUDIT, env!("CARGO_BIN_EXE_audit-client")),
         (STEPS, env!("CARGO_BIN_EXE_steps-client")),
         (PROCESSING, env!("CARGO_BIN_EXE_processing-client")),
         (DOCUMENT, env!("CARGO_BIN_EXE_document-client")),
