@@ -15,6 +15,7 @@ mod once;
 mod option;
 mod origin;
 mod tool;
+mod toolset;
 mod unfinished;
 
 use proc_macro::TokenStream;
@@ -64,6 +65,35 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn durable_tool(options: TokenStream, item: TokenStream) -> TokenStream {
     tool::expand(options.into(), &item.into()).into()
+}
+
+/// Makes tools of the methods of an impl block that are under [`macro@durable_tool`].
+///
+/// ```text
+/// #[durable_tools]
+/// impl Shop {
+///     /// Buys an item.
+///     #[durable_tool]
+///     async fn buy(&self, cx: &DurableContext, item: String) -> Result<Receipt, ToolError> {
+///         let price = self.prices.of(&item);
+///         #[once(at_most)]
+///         let receipt = self.charge(cx, &item, price).await?;
+///         Ok(receipt)
+///     }
+/// }
+/// ```
+///
+/// `ServerBuilder::tools` takes a value of the type, or an `Arc` of one; all calls share it. Methods without the attribute are
+/// left as they are. A type has one such block.
+///
+/// # Options
+///
+/// | option | meaning |
+/// |---|---|
+/// | `crate = path` | where `durable_runtime` is found, if not at `::durable_runtime` |
+#[proc_macro_attribute]
+pub fn durable_tools(options: TokenStream, item: TokenStream) -> TokenStream {
+    toolset::expand(options.into(), &item.into()).into()
 }
 
 /// Leaves an entry in an audit log for each call of a tool, written in the commit of the call's end, so exactly once.

@@ -3,8 +3,8 @@
 use crate::diagnostics::Diagnostics;
 use proc_macro2::{TokenStream, TokenTree};
 use syn::ext::IdentExt as _;
-use syn::parse::{ParseStream, Parser as _};
-use syn::{Error, Ident, LitStr, Result, Token};
+use syn::parse::{Parse, ParseStream, Parser as _};
+use syn::{Error, Ident, LitStr, Path, Result, Token};
 
 /// What may stand in one list.
 pub(crate) struct Vocabulary {
@@ -148,6 +148,18 @@ fn distance(left: &str, right: &str) -> usize {
         rows.push(row);
     }
     rows[left.len()][right.len()]
+}
+
+/// Reads the path of the runtime.
+pub(crate) fn library(name: &Ident, input: ParseStream<'_>) -> Result<Path> {
+    struct ModulePath(Path);
+    impl Parse for ModulePath {
+        fn parse(input: ParseStream<'_>) -> Result<Self> {
+            Path::parse_mod_style(input).map(Self)
+        }
+    }
+    let ModulePath(path) = value(name, input, "the path of the runtime", "::durable_runtime")?;
+    Ok(path)
 }
 
 #[cfg(test)]

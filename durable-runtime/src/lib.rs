@@ -53,6 +53,7 @@ mod step;
 pub mod store;
 mod table;
 mod tool;
+mod toolset;
 pub mod uuid7;
 
 #[doc(hidden)]
@@ -62,7 +63,7 @@ pub mod __private;
 pub use audit::{AuditEntry, AuditLog, AuditPage, AuditQuery};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use context::{DurableContext, ReadContext, TransactionOperation};
-pub use durable_macros::{allow_nondeterminism, audit, durable, durable_tool, once};
+pub use durable_macros::{allow_nondeterminism, audit, durable, durable_tool, durable_tools, once};
 pub use engine::{Difference, Limits};
 pub use error::{AtMostOnceFailedBeforeCompleting, Error, ErrorKind, StepTimedOut, ToolError};
 pub use id::InvocationId;
@@ -77,6 +78,7 @@ pub use table::{
     WriteTables,
 };
 pub use tool::{ArgumentError, Body, Tool, ToolDefinition, ToolReturn};
+pub use toolset::Toolset;
 
 /// The examples of the documentation, as tests.
 #[cfg(doctest)]

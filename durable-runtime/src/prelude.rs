@@ -11,4 +11,4 @@ pub use crate::mcp::Server;
 pub use crate::state::State;
 pub use crate::step::StepContext;
 pub use crate::table::{SortedMap, Transaction};
-pub use crate::{allow_nondeterminism, audit, durable, durable_tool, join, once, race, tools, try_join};
+pub use crate::{allow_nondeterminism, audit, durable, durable_tool, durable_tools, join, once, race, tools, try_join};

@@ -16,3 +16,4 @@ pub use crate::step::{
 pub use crate::tool::{
     ArgumentError, Body, Sent, Tool, ToolDefinition, ToolFault, ToolReturn, ToolValue, decode_arguments, sent,
 };
+pub use crate::toolset::ToolMethods;

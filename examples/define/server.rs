@@ -208,7 +208,7 @@ async fn search_terms(
     #[arg(default = 20)]
     limit: usize,
 ) -> Result<Found, ToolError> {
-    let rows = TERMS.prefix(cx, &glossary::term_key(&prefix), limit).await?;
+    let rows = TERMS.prefix(cx, glossary::term_key(&prefix), limit).await?;
     let terms: Vec<_> = rows
         .into_iter()
         .map(|(_, entry)| Summary { term: entry.term, definition: entry.definition, category: entry.category })

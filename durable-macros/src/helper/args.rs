@@ -5,7 +5,7 @@ use crate::once;
 use crate::option::{self, Vocabulary};
 use proc_macro2::TokenStream;
 use quote::ToTokens as _;
-use syn::parse::{Parse, ParseStream};
+use syn::parse::ParseStream;
 use syn::{Error, Expr, Ident, LitStr, Path, Result};
 
 const HELPER: Vocabulary = Vocabulary { owner: "`#[durable(..)]`", names: &["name", "key", "crate"] };
@@ -43,19 +43,8 @@ impl Options {
                 self.name = Some(text);
             }
             "key" => self.key = Some(option::value(name, input, "an expression", "order.id")?),
-            _ => self.library = Some(library(name, input)?),
+            _ => self.library = Some(option::library(name, input)?),
         }
         Ok(())
     }
-}
-
-fn library(name: &Ident, input: ParseStream<'_>) -> Result<Path> {
-    struct ModulePath(Path);
-    impl Parse for ModulePath {
-        fn parse(input: ParseStream<'_>) -> Result<Self> {
-            Path::parse_mod_style(input).map(Self)
-        }
-    }
-    let ModulePath(path) = option::value(name, input, "the path of the runtime", "::durable_runtime")?;
-    Ok(path)
 }

@@ -5,7 +5,7 @@ use crate::diagnostics::Diagnostics;
 use crate::once::{self, Setting};
 use crate::option::{self, Vocabulary};
 use proc_macro2::TokenStream;
-use syn::parse::{Parse, ParseStream};
+use syn::parse::ParseStream;
 use syn::{Error, Ident, LitBool, LitStr, Path, Result, Token};
 
 const TOOL: Vocabulary = Vocabulary {
@@ -94,7 +94,7 @@ impl Options {
                 let content = once::parenthesized(name, input, "retry(attempts = 5, initial = \"100ms\")")?;
                 self.retry = Some((name.clone(), once::read_retry(name, content, diagnostics)?));
             }
-            _ => self.library = Some(library(name, input)?),
+            _ => self.library = Some(option::library(name, input)?),
         }
         Ok(())
     }
@@ -145,17 +145,6 @@ fn key_source(source: LitStr) -> Result<LitStr> {
         ));
     }
     Ok(source)
-}
-
-fn library(name: &Ident, input: ParseStream<'_>) -> Result<Path> {
-    struct ModulePath(Path);
-    impl Parse for ModulePath {
-        fn parse(input: ParseStream<'_>) -> Result<Self> {
-            Path::parse_mod_style(input).map(Self)
-        }
-    }
-    let ModulePath(path) = option::value(name, input, "the path of the runtime", "::durable_runtime")?;
-    Ok(path)
 }
 
 #[cfg(test)]

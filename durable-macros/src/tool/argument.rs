@@ -12,6 +12,7 @@ use syn::{Attribute, Expr, Ident, LitStr, Meta, PatType, Path, Type};
 const ARGUMENT: Vocabulary = Vocabulary { owner: "`#[arg(..)]`", names: &["default", "rename"] };
 
 /// An argument of a tool.
+#[derive(Clone)]
 pub(crate) struct Argument {
     pub(crate) name: Ident,
     pub(crate) ty: Type,

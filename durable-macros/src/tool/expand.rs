@@ -6,14 +6,22 @@ use super::signature::{self, Parameter};
 use crate::audit::Audit;
 use crate::once;
 use crate::origin::{Extent, ours};
+use crate::toolset::Outside;
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt as _;
-use syn::{Expr, Lit, Type};
+use syn::visit_mut::VisitMut as _;
+use syn::{Attribute, Expr, FnArg, Lit, Receiver, Type, Visibility};
 
 /// The lints that the form of a tool would otherwise set off in the author's function.
 const FORCED: &str = "clippy::fn_params_excessive_bools, clippy::needless_pass_by_value, clippy::too_many_arguments, \
                       clippy::unused_async";
+
+/// The type whose method a tool is.
+struct Owner<'a> {
+    ty: &'a Type,
+    has_self: bool,
+}
 
 impl Plan {
     /// The function that gives the tool, with the tool inside.
@@ -28,7 +36,10 @@ impl Plan {
             quote!(#(#docs)*)
         };
         let implementation = match &self.function {
-            Some(function) => self.implementation(function),
+            Some(function) => {
+                let item = item(function);
+                self.implementation(function, Some(&item), None)
+            }
             None => self.stand_in(),
         };
         // A function and not a unit struct: a local variable may have the name of a function.
@@ -46,18 +57,52 @@ impl Plan {
         }
     }
 
-    fn implementation(&self, function: &Function) -> TokenStream {
+    /// The method for the impl block of `owner`, and what makes a tool of it; `None` if mistakes have left nothing of it.
+    pub(crate) fn expand_method(
+        &self,
+        owner: &Type,
+        receiver: Option<&Receiver>,
+        visibility: &Visibility,
+        attributes: &[Attribute],
+    ) -> Option<(TokenStream, TokenStream)> {
+        let span = Span::mixed_site();
+        let function = self.function.as_ref()?;
+        let Self { docs, conditions, .. } = self;
+        let mut method = function.clone();
+        method.item.vis = visibility.clone();
+        let inputs = std::mem::take(&mut method.item.sig.inputs);
+        method.item.sig.inputs = receiver.cloned().map(FnArg::Receiver).into_iter().chain(inputs).collect();
+        let item = item(&method);
+        // What stands outside of the impl block knows no `Self`.
+        let mut outside = function.clone();
+        let mut naming = Outside(owner);
+        naming.visit_type_mut(&mut outside.output);
+        for parameter in &mut outside.parameters {
+            match parameter {
+                Parameter::Context { .. } => {}
+                Parameter::State(state) => naming.visit_type_mut(state),
+                Parameter::Argument(argument) => naming.visit_type_mut(&mut argument.ty),
+            }
+        }
+        let owned = Owner { ty: owner, has_self: receiver.is_some() };
+        let implementation = self.implementation(&outside, None, Some(owned));
+        let registration = quote_spanned! {span=>
+            #(#conditions)*
+            {
+                struct __DurableTool(::std::sync::Arc<#owner>);
+                #implementation
+                tools.push(::std::boxed::Box::new(__DurableTool(::std::sync::Arc::clone(&this))));
+            }
+        };
+        Some((quote!(#(#conditions)* #(#docs)* #(#attributes)* #item), registration))
+    }
+
+    fn implementation(&self, function: &Function, item: Option<&TokenStream>, owner: Option<Owner<'_>>) -> TokenStream {
         let span = Span::mixed_site();
         let runtime = self.runtime.module();
         let ident = &self.ident;
         let arguments = self.arguments(function);
         let definition = self.definition(function);
-        let forced: TokenStream = FORCED.parse().unwrap_or_default();
-        // A step uses the context, whatever the author calls it.
-        let underscored = |parameter: &Parameter| matches!(parameter, Parameter::Context { name, .. } if name.to_string().starts_with('_'));
-        let underscored = function.parameters.iter().any(underscored);
-        let used = underscored.then(|| quote_spanned!(span=> , clippy::used_underscore_binding));
-        let item = &function.item;
         let body = if self.read_only { "Body::read_only" } else { "Body::durable" };
         let mut taken = TokenStream::new();
         let passed = function.parameters.iter().enumerate().map(|(index, parameter)| match parameter {
@@ -76,8 +121,17 @@ impl Plan {
             }
         });
         let passed: Vec<TokenStream> = passed.collect();
-        let states = if taken.is_empty() { quote_spanned!(span=> _) } else { quote_spanned!(span=> states) };
-        let run = quote_spanned!(ours(ident.span())=> move |cx| async move { #ident(#(#passed),*).await });
+        let takes_states = function.parameters.iter().any(|parameter| matches!(parameter, Parameter::State(_)));
+        let states = if takes_states { quote_spanned!(span=> states) } else { quote_spanned!(span=> _) };
+        let callee = match &owner {
+            None => quote!(#ident),
+            Some(Owner { ty, has_self: false }) => quote_spanned!(ours(ident.span())=> <#ty>::#ident),
+            Some(Owner { has_self: true, .. }) => {
+                taken.extend(quote_spanned!(span=> let this = ::std::sync::Arc::clone(&self.0);));
+                quote_spanned!(ours(ident.span())=> this.#ident)
+            }
+        };
+        let run = quote_spanned!(ours(ident.span())=> move |cx| async move { #callee(#(#passed),*).await });
         let body = self.runtime.call(body, Extent::of(&function.output), quote_spanned!(span=> &Self::SENT, #run));
         let decode = if let Some(ty) = whole(function) {
             // What the type cannot do is said under it.
@@ -94,7 +148,6 @@ impl Plan {
         quote_spanned! {span=>
             #arguments
 
-            #[allow(#forced #used)]
             #item
 
             impl __DurableTool {
@@ -210,6 +263,21 @@ impl Plan {
                 }
             }
         }
+    }
+}
+
+/// The author's function, rewritten.
+fn item(function: &Function) -> TokenStream {
+    let span = Span::mixed_site();
+    let forced: TokenStream = FORCED.parse().unwrap_or_default();
+    // A step uses the context, whatever the author calls it.
+    let underscored = |parameter: &Parameter| matches!(parameter, Parameter::Context { name, .. } if name.to_string().starts_with('_'));
+    let underscored = function.parameters.iter().any(underscored);
+    let used = underscored.then(|| quote_spanned!(span=> , clippy::used_underscore_binding));
+    let item = &function.item;
+    quote_spanned! {span=>
+        #[allow(#forced #used)]
+        #item
     }
 }
 

@@ -13,8 +13,8 @@ use crate::unfinished::Unfinished;
 use args::Options;
 use plan::Plan;
 use proc_macro2::{TokenStream, TokenTree};
-use quote::quote;
-use syn::{Attribute, FnArg, ForeignItemFn, ItemFn, parse_quote};
+use quote::{ToTokens as _, quote};
+use syn::{Attribute, FnArg, ForeignItemFn, ItemFn, Path, Receiver, Type, parse_quote};
 
 /// Expands `#[durable_tool(..)]` on an item.
 pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
@@ -42,19 +42,8 @@ pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
             }
         };
     let is_method = function.sig.inputs.iter().any(|input| matches!(input, FnArg::Receiver(_)));
-    let method = is_method.then(|| {
-        // Where there is a `self`, there can be no struct beside the function.
-        let mut method = function.clone();
-        method.attrs.retain(|attribute| attribute.path().is_ident("doc"));
-        method.attrs.push(parse_quote!(#[allow(unused_variables)]));
-        for input in &mut method.sig.inputs {
-            if let FnArg::Typed(parameter) = input {
-                parameter.attrs.clear();
-            }
-        }
-        method.block = parse_quote!({ ::core::unreachable!() });
-        method
-    });
+    // Where there is a `self`, there can be no struct beside the function.
+    let method = is_method.then(|| hollow(function.clone()));
     let plan = Plan::new(options, function, &mut diagnostics);
     let tool = match method {
         Some(method) => quote!(#method),
@@ -62,6 +51,51 @@ pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
     };
     let errors = diagnostics.into_compile_errors();
     quote!(#errors #tool)
+}
+
+/// Expands a method of this type, which is sound up to now or not. Gives what stands in the impl block, and what makes a tool of it.
+pub(crate) fn expand_method(
+    options: TokenStream,
+    mut method: ItemFn,
+    receiver: Option<Receiver>,
+    owner: &Type,
+    library: Option<&Path>,
+    is_sound: bool,
+    diagnostics: &mut Diagnostics,
+) -> (TokenStream, TokenStream) {
+    let before = diagnostics.count();
+    let mut options = Options::read(options, diagnostics);
+    if options.library.is_none() {
+        options.library = library.cloned();
+    }
+    let mut whole = method.clone();
+    whole.sig.inputs = receiver.clone().map(FnArg::Receiver).into_iter().chain(whole.sig.inputs).collect();
+    // The impl block has them, whatever becomes of the method.
+    let outer: Vec<Attribute> =
+        method.attrs.extract_if(.., |attribute| !["doc", "cfg", "audit"].contains(&last(attribute).as_str())).collect();
+    let visibility = method.vis.clone();
+    let plan = Plan::new(options, method, diagnostics);
+    match plan.expand_method(owner, receiver.as_ref(), &visibility, &outer) {
+        Some(expanded) if is_sound && diagnostics.count() == before => expanded,
+        _ => (hollow(whole).into_token_stream(), TokenStream::new()),
+    }
+}
+
+fn last(attribute: &Attribute) -> String {
+    attribute.path().segments.last().map_or_else(String::new, |segment| segment.ident.to_string())
+}
+
+/// A function as far as its callers see it.
+fn hollow(mut function: ItemFn) -> ItemFn {
+    function.attrs.retain(|attribute| attribute.path().is_ident("doc") || attribute.path().is_ident("cfg"));
+    function.attrs.push(parse_quote!(#[allow(unused_variables)]));
+    for input in &mut function.sig.inputs {
+        if let FnArg::Typed(parameter) = input {
+            parameter.attrs.clear();
+        }
+    }
+    function.block = parse_quote!({ ::core::unreachable!() });
+    function
 }
 
 /// Whether an attribute makes a tool of a function.

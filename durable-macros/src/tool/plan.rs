@@ -38,6 +38,7 @@ pub(crate) struct Plan {
 }
 
 /// The author's function, rewritten.
+#[derive(Clone)]
 pub(crate) struct Function {
     pub(crate) item: ItemFn,
     pub(crate) parameters: Vec<Parameter>,

@@ -20,6 +20,7 @@ pub(crate) enum Context {
 }
 
 /// One parameter of a tool.
+#[derive(Clone)]
 pub(crate) enum Parameter {
     Context {
         name: Ident,
@@ -68,7 +69,8 @@ impl Reading {
             match input {
                 FnArg::Receiver(receiver) => reading.refuse(
                     receiver,
-                    "a tool is a free function and has no `self`: move it out of the `impl` block",
+                    "a tool with a `self` is a method of an `impl` block under `#[durable_tools]`: write that above the block, or \
+                     make the tool a function of its own",
                     diagnostics,
                 ),
                 FnArg::Typed(parameter) => reading.parameter(parameter, rename_all, diagnostics),

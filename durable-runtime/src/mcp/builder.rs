@@ -18,6 +18,7 @@ use crate::state::States;
 use crate::store::Store;
 use crate::store::redb::{CACHE_BYTES, RedbOptions, open_file};
 use crate::tool::{Registry, Tool};
+use crate::toolset::Toolset;
 use crate::uuid7::Generator;
 
 enum StoreChoice {
@@ -133,10 +134,11 @@ impl ServerBuilder {
         self
     }
 
-    /// Offers many tools, in addition to those given before; [`tools!`](crate::tools) lists them.
+    /// Offers many tools, in addition to those given before; a value whose type
+    /// has an impl block under `#[durable_tools]`, or a list from [`tools!`](crate::tools).
     #[must_use]
-    pub fn tools(mut self, tools: Vec<Box<dyn Tool>>) -> Self {
-        self.tools.extend(tools);
+    pub fn tools(mut self, tools: impl Toolset) -> Self {
+        self.tools.extend(tools.tools());
         self
     }
 
