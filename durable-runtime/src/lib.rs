@@ -93,4 +93,6 @@ mod documentation {
     mod tables {}
     #[doc = include_str!("../../docs/audit.md")]
     mod audit {}
+    #[doc = include_str!("../../docs/cookbook.md")]
+    mod cookbook {}
 }

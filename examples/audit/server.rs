@@ -172,14 +172,14 @@ async fn get_audit_log(
     /// How many entries at most.
     #[arg(default = 100)]
     limit: usize,
-) -> Result<Log, ToolError> {
+) -> Result<Found, ToolError> {
     let query = AuditQuery { begin, end, limit, ..AuditQuery::default() };
     let entries = AuditLog::named(log_name.clone())?.query(cx, query).await?.entries;
-    Ok(Log { log_name, count: entries.len(), entries })
+    Ok(Found { log_name, count: entries.len(), entries })
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-struct Log {
+struct Found {
     log_name: String,
     count: usize,
     entries: Vec<AuditEntry>,
