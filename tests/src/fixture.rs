@@ -51,6 +51,11 @@ impl Fixture {
         self.path("log")
     }
 
+    /// The file of the store.
+    pub fn store(&self) -> PathBuf {
+        self.path("store.redb")
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }

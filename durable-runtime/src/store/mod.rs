@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 use std::ops::Bound;
+use std::path::PathBuf;
 use std::pin::Pin;
 
 pub use commit::{CommitCounts, GroupCommit, SyncBackend};
@@ -19,6 +20,17 @@ pub use memory::MemoryBackend;
 pub use transaction::{Transact, Transaction, View};
 
 use crate::error::{Error, ErrorKind};
+
+/// Opens a store in one redb file, which is made if it does not exist, with 256 MiB of memory for cached parts: what
+/// [`ServerBuilder::store`](crate::ServerBuilder::store) opens, as a value, to wrap it (metrics, faults) before it goes to
+/// [`ServerBuilder::custom_store`](crate::ServerBuilder::custom_store).
+///
+/// # Errors
+///
+/// As of [`Store::open`](crate::Store::open). Nothing is written to a file that is refused.
+pub async fn open(path: impl Into<PathBuf>) -> Result<impl Store, Error> {
+    redb::open_file(redb::RedbOptions { path: path.into(), cache_bytes: redb::CACHE_BYTES }).await
+}
 
 /// A boxed future of a store.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

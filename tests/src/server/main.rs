@@ -1,6 +1,7 @@
 //! The server that the tests of the whole system start, call and kill.
 
 mod audit;
+mod dying;
 mod protocol;
 mod steps;
 mod tables;
@@ -48,6 +49,10 @@ struct Flags {
     #[arg(long)]
     authenticate: bool,
 
+    /// Die at this commit of a call: `before:N` or `after:N`
+    #[arg(long)]
+    die: Option<dying::Death>,
+
     /// Milliseconds for which a session is kept that nobody uses
     #[arg(long, default_value_t = 3_600_000)]
     session_time_to_live: u64,
@@ -71,7 +76,6 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
     let mut limits = Limits::default();
     limits.unclean_ends = flags.unclean_ends;
     let mut builder = Server::builder("durable-test-server", env!("CARGO_PKG_VERSION"))
-        .store(flags.directory.join("store.redb"))
         .instructions("Only for tests.")
         .limits(limits)
         .grace(Duration::from_millis(flags.grace))
@@ -88,6 +92,7 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
         .tool(steps::patient)
         .tool(steps::rounds)
         .tool(steps::fatal)
+        .tool(tables::keep_everywhere)
         .tool(tables::keep_notes)
         .tool(tables::notes)
         .tool(tables::count_up)
@@ -101,6 +106,11 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
         .tool(protocol::commits)
         .tool(protocol::who_calls)
         .tool(protocol::who_reads);
+    let store = flags.directory.join("store.redb");
+    builder = match flags.die {
+        Some(death) => builder.custom_store(dying::Dying::new(durable_runtime::store::open(store).await?, death)),
+        None => builder.store(store),
+    };
     if flags.authenticate {
         builder = builder.authenticate(|token| async move { token.strip_prefix("token of ").map(Principal::new) });
     }

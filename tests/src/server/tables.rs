@@ -68,3 +68,38 @@ pub(crate) async fn count_up(cx: &DurableContext, times: u32) -> Result<Counted,
     }
     Ok(Counted { seen })
 }
+
+/// The tables of `keep_everywhere`: three of its step, three of its transaction, one of its body.
+const IN_STEP: [SortedMap<String>; 3] = [SortedMap::new("step-1"), SortedMap::new("step-2"), SortedMap::new("step-3")];
+const IN_TRANSACTION: [SortedMap<String>; 3] = [SortedMap::new("tx-1"), SortedMap::new("tx-2"), SortedMap::new("tx-3")];
+const IN_BODY: SortedMap<String> = SortedMap::new("body");
+
+/// Writes three tables in a step, which fails once after that, three in a transaction, and one in its body.
+#[audit("kept")]
+#[durable_tool]
+pub(crate) async fn keep_everywhere(cx: &DurableContext) -> Result<Kept, ToolError> {
+    #[once(at_least, retry(attempts = 2, initial = "1ms", jitter = 0.0))]
+    let text = keep_in_step(cx).await?;
+    let written = text.clone();
+    let in_transaction = cx.transaction(move |tx| {
+        for table in IN_TRANSACTION {
+            tx.insert(&table, [("key", written.clone())])?;
+        }
+        Ok::<_, ToolError>(written.clone())
+    });
+    let text = in_transaction.await?;
+    IN_BODY.insert(cx, [("key", text.clone())]).await?;
+    Ok(Kept { text })
+}
+
+async fn keep_in_step(cx: &StepContext) -> Result<String, ToolError> {
+    let text = Uuid::new_v4().to_string();
+    for table in IN_STEP {
+        table.insert(cx, [("key", text.clone())]).await?;
+    }
+    effect(cx, "keep").await?;
+    if cx.attempt() == 1 {
+        return Err(ToolError::new("the first attempt fails, and leaves nothing"));
+    }
+    Ok(text)
+}
