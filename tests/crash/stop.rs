@@ -1,6 +1,9 @@
 //! A process is asked to stop.
 
-use durable_tests::{Client, Fixture, HttpClient, Revision, ServerProcess, eventually};
+use std::io::Write as _;
+use std::process::Stdio;
+
+use durable_tests::{Client, Fixture, HttpClient, Revision, ServerProcess, eventually, text};
 use serde_json::{Value, json};
 
 use crate::{KEY, fixture};
@@ -86,24 +89,57 @@ async fn attempt_that_outlasts_the_grace_period_is_dropped_and_never_repeated_at
 
 #[tokio::test]
 async fn call_goes_on_after_the_end_of_standard_input() {
-    for revision in Revision::ALL {
-        let fixture = fixture();
-        fixture.hold("first.after");
-        let client = Client::stdio(&fixture, revision).await;
-        {
-            let arguments = json!({});
-            let mut call = std::pin::pin!(client.call("two_steps", &arguments));
-            tokio::select! {
-                answer = &mut call => panic!("the call was answered: {answer:?}"),
-                () = fixture.reached("first.after") => {}
-            }
-        }
-        let closing = tokio::spawn(client.close());
-        fixture.release("first.after");
-        closing.await.expect("no panic");
-        let server = fixture.start(&ONE_DEATH);
-        fixture.effects_reach(2).await;
-        server.kill();
-        assert_eq!(fixture.seen(), ["first 1", "second 1"], "{revision:?}");
+    let fixture = fixture();
+    fixture.hold("first.after");
+    // By hand, for the official client tells the server when it gives a call up.
+    let mut process = fixture
+        .command(&["--stdio"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the server can be started");
+    let mut stdin = process.stdin.take().expect("standard input is piped");
+    let initialize = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": { "name": "by hand", "version": "0" },
+    } });
+    let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    let call = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": { "name": "two_steps" } });
+    for line in [initialize, initialized, call] {
+        writeln!(stdin, "{line}").expect("the server reads");
     }
+    fixture.reached("first.after").await;
+    drop(stdin);
+    fixture.release("first.after");
+    let status = eventually("the end of the server", async || process.try_wait().expect("a child")).await;
+    assert!(status.success(), "the server ended with {status}");
+    let server = fixture.start(&ONE_DEATH);
+    fixture.effects_reach(2).await;
+    server.kill();
+    assert_eq!(fixture.seen(), ["first 1", "second 1"]);
+}
+
+#[tokio::test]
+async fn call_that_its_client_gives_up_over_standard_input_is_cancelled() {
+    let fixture = fixture();
+    fixture.hold("first.after");
+    fixture.hold("second.before");
+    let client = Client::stdio(&fixture, Revision::November2025).await;
+    {
+        let arguments = json!({});
+        let mut call = std::pin::pin!(client.call_keyed("two_steps", &arguments, KEY));
+        tokio::select! {
+            answer = &mut call => panic!("the call was answered: {answer:?}"),
+            () = fixture.reached("first.after") => {}
+        }
+    }
+    // If the message comes late, the next attempt is dropped before its effect.
+    fixture.release("first.after");
+    let result = client.call_keyed("two_steps", &json!({}), KEY).await.expect("an answer");
+    assert_eq!(result.is_error, Some(true));
+    assert!(text(&result).starts_with("invocation_cancelled"), "{}", text(&result));
+    client.close().await;
+    assert_eq!(fixture.seen(), ["first 1"]);
 }
