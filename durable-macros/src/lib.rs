@@ -20,7 +20,7 @@ mod unfinished;
 
 use proc_macro::TokenStream;
 
-/// Makes a tool of an async function: a unit struct of the function's name that `ServerBuilder::tool` takes.
+/// Makes a tool of an async function, whose name `ServerBuilder::tool` takes then.
 ///
 /// ```text
 /// /// Creates a user and a profile.
@@ -55,6 +55,9 @@ use proc_macro::TokenStream;
 /// | `read_only` | the tool causes no effects: no steps, no journal, and awaits are free |
 /// | `destructive`, `destructive = false` | a hint: whether the tool may destroy something |
 /// | `open_world`, `open_world = false` | a hint: whether the tool deals with the world outside |
+/// | `idempotency = ".."` | the argument, or `"args"` for all of them, that the idempotency key is derived from; a client's key is ignored |
+/// | `idempotent` | a hint: calling again with the same arguments changes nothing more |
+/// | `timeout = ".."` | the longest time from a call's admission to its end, as `"10m"` |
 /// | `rename_all = ".."` | how arguments are named after parameters, as in serde: `"camelCase"` |
 /// | `retry(..)` | the retries of steps whose markers say nothing of them, as in [`macro@once`] |
 /// | `crate = path` | where `durable_runtime` is found, if not at `::durable_runtime` |
