@@ -160,8 +160,8 @@ fn after_restart(run: &str, evict_after: Duration, passed: Duration, is_shorter:
     let (rows, clock) = (MemoryBackend::default(), HeldClock::default());
     let first = Process::start(held(&rows, &clock).limits(evicting_after(evict_after)).tool(sleeps));
     first.begin("sleeps", json!({ "run": run }));
-    // The opening, the admission, and the outcome with the wait.
-    first.wait_for_commits(3);
+    // The opening, the secret, the admission, and the outcome with the wait.
+    first.wait_for_commits(4);
     first.kill();
     clock.advance(passed);
     let builder = held(&rows, &clock);

@@ -48,8 +48,8 @@ fn a_call_that_only_waits_is_not_parked_however_often_the_server_is_killed() {
         let server = || slow_server(&rows).limits(limits.clone()).tool(waits);
         let first = Process::start(server());
         first.begin("waits", json!({ "run": run }));
-        // The opening, the admission, and the failure.
-        first.wait_for_commits(3);
+        // The opening, the secret, the admission, and the failure.
+        first.wait_for_commits(4);
         first.kill();
         for _ in 0..12 {
             let process = Process::start(server());
@@ -123,7 +123,7 @@ fn a_call_of_a_tool_that_is_gone_waits_for_a_build_that_has_it() {
     let rows = MemoryBackend::default();
     let first = Process::start(slow_server(&rows).tool(waits));
     first.begin("waits", json!({ "run": "gone" }));
-    first.wait_for_commits(3);
+    first.wait_for_commits(4);
     first.kill();
     Process::start(slow_server(&rows).tool(never_ready)).kill();
     let last = Process::start(server_on(rows).tool(waits));

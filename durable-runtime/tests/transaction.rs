@@ -264,7 +264,7 @@ fn a_named_transaction_is_found_after_a_restart_with_another_in_front_of_it() {
     let rows = MemoryBackend::default();
     let first = Process::start(slow_server(&rows).tool(old::named));
     first.begin("named", json!({}));
-    first.wait_for_commits(3);
+    first.wait_for_commits(4);
     first.kill();
     let last = Process::start(server_on(rows).tool(new::named).tool(balances));
     let call = last.server.call("named", json!({})).idempotency_key("k");

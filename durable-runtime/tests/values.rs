@@ -69,7 +69,8 @@ fn a_sleep_goes_on_after_a_restart_and_does_not_begin_again() {
     let rows = MemoryBackend::default();
     let first = Process::start(slow_server(&rows).tool(sleeps));
     first.begin("sleeps", json!({}));
-    first.wait_for_commits(2);
+    // The opening, the secret, and the sleep.
+    first.wait_for_commits(3);
     first.kill();
     let killed = SystemClock.now();
     // If the sleep began again, it would end later than an hour after the call.
@@ -137,7 +138,7 @@ fn ship_over_a_deploy(run: &str, commits: Option<u64>) -> serde_json::Value {
 
 #[test]
 fn a_call_that_has_passed_a_change_stays_on_the_old_way_and_every_other_takes_the_new_one() {
-    // The opening, the admission, the packing, the failure of the old carrier.
-    assert_eq!(ship_over_a_deploy("passed", Some(4)), json!("old"));
+    // The opening, the secret, the admission, the packing, the failure of the old carrier.
+    assert_eq!(ship_over_a_deploy("passed", Some(5)), json!("old"));
     assert_eq!(ship_over_a_deploy("not begun", None), json!("new"));
 }

@@ -160,7 +160,8 @@ impl Process {
         drop(self.runtime.spawn(call.into_future()));
     }
 
-    /// Waits until the store has made this many commits since it was opened.
+    /// Waits until the store has made this many commits since it was opened. The opening is one, and so is the secret of
+    /// a new store.
     pub(crate) fn wait_for_commits(&self, groups: u64) {
         while self.server.commit_counts().groups < groups {
             std::thread::yield_now();
