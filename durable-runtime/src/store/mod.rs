@@ -29,7 +29,7 @@ use crate::error::{Error, ErrorKind};
 ///
 /// As of [`Store::open`](crate::Store::open). Nothing is written to a file that is refused.
 pub async fn open(path: impl Into<PathBuf>) -> Result<impl Store, Error> {
-    redb::open_file(redb::RedbOptions { path: path.into(), cache_bytes: redb::CACHE_BYTES }).await
+    self::redb::open_file(self::redb::RedbOptions { path: path.into(), cache_bytes: self::redb::CACHE_BYTES }).await
 }
 
 /// A boxed future of a store.
