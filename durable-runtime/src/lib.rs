@@ -45,9 +45,11 @@ mod journal;
 mod local;
 mod macros;
 mod mcp;
+mod notice;
 mod operation;
 pub mod prelude;
 mod principal;
+mod question;
 mod state;
 mod step;
 pub mod store;
@@ -62,15 +64,17 @@ pub mod __private;
 
 pub use audit::{AuditEntry, AuditLog, AuditPage, AuditQuery};
 pub use clock::{Clock, SystemClock, Timestamp};
-pub use context::{DurableContext, ReadContext, TransactionOperation};
+pub use context::{DurableContext, QuestionOperation, ReadContext, TransactionOperation};
 pub use durable_macros::{allow_nondeterminism, audit, durable, durable_tool, durable_tools, once};
 pub use engine::{Difference, Limits};
 pub use error::{AtMostOnceFailedBeforeCompleting, Error, ErrorKind, StepTimedOut, ToolError};
 pub use id::InvocationId;
 pub use local::{LocalCall, LocalResult, ToolFailure};
 pub use mcp::{Listening, Server, ServerBuilder};
+pub use notice::LogLevel;
 pub use operation::{DurableFuture, Operation};
 pub use principal::Principal;
+pub use question::{Elicited, Root, Sampled, Sampling, Unanswered};
 pub use state::State;
 pub use step::StepContext;
 pub use table::{
@@ -87,6 +91,8 @@ mod documentation {
     mod readme {}
     #[doc = include_str!("../../docs/callers.md")]
     mod callers {}
+    #[doc = include_str!("../../docs/questions.md")]
+    mod questions {}
     #[doc = include_str!("../../docs/steps.md")]
     mod steps {}
     #[doc = include_str!("../../docs/tables.md")]

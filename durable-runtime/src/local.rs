@@ -1,5 +1,6 @@
 //! Calls from within the process, without a client.
 
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
@@ -7,10 +8,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::engine::{Call, Engine, Refusal};
+use crate::engine::{Call, Conversation, Engine, Question, Refusal, Verdict};
 use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
-use crate::journal::record::Conclusion;
+use crate::journal::record::{Conclusion, Reply};
 use crate::principal::Principal;
 
 /// A call from within the process: made when it is awaited.
@@ -19,6 +20,31 @@ use crate::principal::Principal;
 pub struct LocalCall {
     engine: Engines,
     call: Call,
+    person: Person,
+}
+
+/// Answers the questions of a call: given a question's key and request, the result as the protocol has it.
+#[derive(Clone)]
+struct Person(Option<Arc<Answering>>);
+
+type Answering = dyn Fn(&str, &Value) -> Value + Send + Sync;
+
+impl fmt::Debug for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Somebody" } else { "Nobody" })
+    }
+}
+
+impl Person {
+    fn reply(&self, key: &str, question: &Question) -> Reply {
+        match &self.0 {
+            Some(answer) => {
+                let request = serde_json::from_str(&question.request).unwrap_or(Value::Null);
+                Reply::Given(answer(key, &request).to_string())
+            }
+            None => Reply::Unavailable("the call was made within the server's process, where nobody is asked".into()),
+        }
+    }
 }
 
 struct Engines(Arc<Engine>);
@@ -58,6 +84,7 @@ impl LocalCall {
     pub(crate) fn new(engine: Arc<Engine>, tool: String, arguments: Value) -> Self {
         Self {
             engine: Engines(engine),
+            person: Person(None),
             call: Call {
                 tool,
                 arguments,
@@ -81,8 +108,28 @@ impl LocalCall {
         self
     }
 
+    /// Answers the questions of the call, in place of a client: the function is given a question's key and its request, as
+    /// `{ "method": "elicitation/create", "params": .. }`, and gives the result as the protocol has it. Without it the tool is
+    /// told that nobody can be asked.
+    ///
+    /// ```
+    /// # use durable_runtime::prelude::*;
+    /// # async fn call(server: &Server) -> Result<(), Error> {
+    /// let arguments = serde_json::json!({ "name": "notes.txt" });
+    /// let answer = server
+    ///     .call("delete_file", arguments)
+    ///     .answering(|_key, _request| serde_json::json!({ "action": "accept", "content": { "confirm": true } }))
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn answering(mut self, answer: impl Fn(&str, &Value) -> Value + Send + Sync + 'static) -> Self {
+        self.person = Person(Some(Arc::new(answer)));
+        self
+    }
+
     async fn make(self) -> Result<LocalResult, Error> {
-        let Self { engine: Engines(engine), call } = self;
+        let Self { engine: Engines(engine), call, person } = self;
         let refused = |refusal| match refusal {
             Refusal::Arguments(mistake) => {
                 Error::new(ErrorKind::FixCall, "invalid_arguments", format!("the arguments do not fit: {mistake}"))
@@ -96,10 +143,49 @@ impl LocalCall {
             let conclusion = engine.read(tool, call.arguments, principal).await.map_err(refused)?;
             return Ok(LocalResult { invocation: None, is_replayed: false, result: result(&conclusion) });
         }
-        let submitted = engine.submit(call).await.map_err(refused)?;
+        let mut submitted = engine.submit(call).await.map_err(refused)?;
         let (id, is_replayed) = (submitted.id, submitted.is_replayed());
+        if let Some((conversation, _)) = submitted.conversation() {
+            tokio::select! {
+                biased;
+                () = submitted.ended() => {}
+                () = converse(&engine, id, &conversation, &person) => {}
+            }
+        }
         let ended = submitted.answer().await.into_ended(id)?;
         Ok(LocalResult { invocation: Some(id), is_replayed, result: result(&ended.conclusion) })
+    }
+}
+
+/// Answers questions until the call has ended. One whose answer is none stays open.
+async fn converse(engine: &Arc<Engine>, id: InvocationId, conversation: &Conversation, person: &Person) {
+    let mut changes = conversation.changes();
+    let mut asked = HashSet::new();
+    loop {
+        changes.borrow_and_update();
+        let open = conversation.open().into_iter().filter(|(key, _)| asked.insert(key.clone()));
+        let replies: BTreeMap<String, Reply> = open
+            .map(|(key, question)| {
+                let reply = person.reply(&key, &question);
+                (key, reply)
+            })
+            .collect();
+        if !replies.is_empty() {
+            match engine.answer(id, replies).await {
+                Ok(verdicts) => {
+                    for (key, verdict) in verdicts {
+                        if let Verdict::Rejected(why) = verdict {
+                            tracing::warn!(invocation = %id, question = key, why, "what a local call answers is no answer");
+                        }
+                    }
+                }
+                Err(error) => tracing::warn!(invocation = %id, %error, "a question could not be answered"),
+            }
+            continue;
+        }
+        if changes.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 

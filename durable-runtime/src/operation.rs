@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::context::TransactionOperation;
+use crate::context::{QuestionOperation, TransactionOperation};
 
 /// A durable operation: what it gives is recorded, and a replay gives it again.
 ///
@@ -49,6 +49,8 @@ impl<T> sealed::Sealed for Operation<'_, T> {}
 impl<T> DurableFuture for Operation<'_, T> {}
 impl<T, E> sealed::Sealed for TransactionOperation<'_, T, E> where Self: Future {}
 impl<T, E> DurableFuture for TransactionOperation<'_, T, E> where Self: Future {}
+impl<A> sealed::Sealed for QuestionOperation<'_, A> where Self: Future {}
+impl<A> DurableFuture for QuestionOperation<'_, A> where Self: Future {}
 
 /// Lets only durable futures through.
 pub fn durable<F: DurableFuture>(future: F) -> F {

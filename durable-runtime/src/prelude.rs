@@ -8,6 +8,8 @@ pub use crate::audit::AuditLog;
 pub use crate::context::{DurableContext, ReadContext};
 pub use crate::error::{AtMostOnceFailedBeforeCompleting, Error, StepTimedOut, ToolError};
 pub use crate::mcp::Server;
+pub use crate::notice::LogLevel;
+pub use crate::question::{Elicited, Sampling, Unanswered};
 pub use crate::state::State;
 pub use crate::step::StepContext;
 pub use crate::table::{SortedMap, Transaction};

@@ -2,6 +2,8 @@
 
 mod audit;
 mod branch;
+mod notice;
+mod question;
 mod transaction;
 mod value;
 
@@ -23,6 +25,7 @@ use crate::table::overlay::{self, Overlay};
 use crate::table::{ReadTables, WriteTables};
 
 pub use self::branch::{Join, Race, TryJoin, branch, enter, start};
+pub use self::question::QuestionOperation;
 pub use self::transaction::TransactionOperation;
 
 /// The context of a tool's body.

@@ -246,7 +246,8 @@ impl Engine {
         let name = call.name.map(|name| name.of(id));
         let deadline = self.deadline(&admission.tool, admission.at);
         let invocation = Invocation::admit(id, Arc::clone(&self.surroundings), admission, key, name, admitted)
-            .with_deadline(deadline);
+            .with_deadline(deadline)
+            .with_conversation(Arc::clone(&coming.conversation));
         self.execute(id, Some(Run { invocation: Arc::new(invocation), body }));
         Ok(Submitted { id, source: AnswerSource::Coming(coming) })
     }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
+use super::conversation::{Conversation, Notice};
 use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
 use crate::journal::record::Ended;
@@ -42,6 +43,8 @@ pub(crate) enum AnswerSource {
 pub(crate) struct Coming {
     pub(super) answer: watch::Receiver<Option<Answer>>,
     pub(super) admitted: watch::Receiver<bool>,
+    pub(super) conversation: Arc<Conversation>,
+    pub(super) notices: Option<broadcast::Receiver<Notice>>,
 }
 
 impl Submitted {
@@ -59,6 +62,15 @@ impl Submitted {
                 admitted = coming.admitted.wait_for(|admitted| *admitted) => admitted.is_ok(),
                 _ = coming.answer.wait_for(Option::is_some) => false,
             },
+        }
+    }
+
+    /// What the invocation and its clients say to each other, while it is in memory, with all that is told since the call was
+    /// submitted. To be taken once.
+    pub(crate) fn conversation(&mut self) -> Option<(Arc<Conversation>, broadcast::Receiver<Notice>)> {
+        match &mut self.source {
+            AnswerSource::Known(_) => None,
+            AnswerSource::Coming(coming) => Some((Arc::clone(&coming.conversation), coming.notices.take()?)),
         }
     }
 

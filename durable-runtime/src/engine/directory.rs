@@ -1,11 +1,13 @@
 //! The invocations in memory, and the idempotency keys they were called with.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::answer::{Answer, Coming};
+use super::conversation::Conversation;
 use super::interruption::{Interruption, InterruptionSignal};
 use crate::id::InvocationId;
 use crate::journal::record::KeyUse;
@@ -16,6 +18,7 @@ struct Live {
     key: Option<Vec<u8>>,
     /// Whether its admission is durable.
     admitted: watch::Sender<bool>,
+    conversation: Arc<Conversation>,
 }
 
 impl Live {
@@ -25,11 +28,17 @@ impl Live {
             interruption: watch::Sender::new(None),
             key,
             admitted: watch::Sender::new(is_admitted),
+            conversation: Arc::default(),
         }
     }
 
     fn coming(&self) -> Coming {
-        Coming { answer: self.answer.subscribe(), admitted: self.admitted.subscribe() }
+        Coming {
+            answer: self.answer.subscribe(),
+            admitted: self.admitted.subscribe(),
+            conversation: Arc::clone(&self.conversation),
+            notices: Some(self.conversation.notices()),
+        }
     }
 }
 
@@ -97,6 +106,11 @@ impl Directory {
         self.entries.lock().live.get(&id).map(|live| InterruptionSignal::new(live.interruption.subscribe()))
     }
 
+    /// What an invocation in memory and its clients say to each other.
+    pub(super) fn conversation(&self, id: InvocationId) -> Option<Arc<Conversation>> {
+        self.entries.lock().live.get(&id).map(|live| Arc::clone(&live.conversation))
+    }
+
     /// How a key is used by an invocation in memory.
     pub(super) fn key_use(&self, key: &[u8]) -> Option<KeyUse> {
         self.entries.lock().keys.get(key).cloned()
@@ -110,6 +124,7 @@ impl Directory {
             entries.keys.remove(&key);
         }
         live.answer.send_replace(Some(answer));
+        live.conversation.end();
     }
 
     /// Ends when nobody waits for the invocation.
@@ -127,11 +142,11 @@ impl Directory {
             .live
             .get(&id)
             .is_some_and(|live| live.answer.receiver_count() == 0 && live.interruption.borrow().is_none());
-        if is_unwatched
-            && let Some(live) = entries.live.remove(&id)
-            && let Some(key) = live.key
-        {
-            entries.keys.remove(&key);
+        if is_unwatched && let Some(live) = entries.live.remove(&id) {
+            live.conversation.end();
+            if let Some(key) = live.key {
+                entries.keys.remove(&key);
+            }
         }
         is_unwatched
     }

@@ -65,6 +65,7 @@ pub(super) async fn run(
     abandoning: &CancellationToken,
 ) -> End {
     let invocation = run.invocation;
+    invocation.begin_run();
     let mut body = (run.body)(DurableContext::new(Arc::clone(&invocation)));
     let mut interrupter = Interrupter::new(&invocation, interruption);
     let mut stopping = pin!(stopping.cancelled());
@@ -131,6 +132,7 @@ pub(super) async fn run(
                 }
             }
             let is_open = end.is_none() && panicked.is_none();
+            invocation.say_whether_it_rests(commit.is_some() || !is_open);
             if commit.is_some() {
                 if is_open && interrupter.poll_timer(task) {
                     continue;

@@ -126,6 +126,7 @@ impl Engine {
                                 return None;
                             }
                         }
+                        () = invocation.offered() => {}
                         is_over = self.wait_until(until, &interruption) => {
                             if !is_over {
                                 return Some(stopping());

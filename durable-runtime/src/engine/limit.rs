@@ -22,6 +22,8 @@ pub struct Limits {
     pub evict_after: Duration,
     /// Within which time of its admission a call must end, unless its tool has a `timeout` of its own (none).
     pub timeout: Option<Duration>,
+    /// How long an answer to a question is waited for, unless the question says otherwise (24 h).
+    pub question_expiry: Duration,
     /// How long running attempts of a call may go on when its time is over (10 s). What still runs then is dropped, as in a
     /// crash.
     pub grace: Duration,
@@ -37,6 +39,7 @@ impl Default for Limits {
             unclean_ends: 10,
             evict_after: Duration::from_secs(10),
             timeout: None,
+            question_expiry: Duration::from_secs(24 * 60 * 60),
             grace: Duration::from_secs(10),
         }
     }

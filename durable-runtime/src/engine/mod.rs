@@ -2,6 +2,7 @@
 
 mod admission;
 mod answer;
+mod conversation;
 mod derived_key;
 mod directory;
 mod driver;
@@ -10,19 +11,22 @@ mod interruption;
 mod invocation;
 mod limit;
 mod look;
+mod question;
 mod recovery;
 mod shutdown;
 mod timer;
 mod validation;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use admission::{Call, Name, Refusal, digest};
-pub(crate) use answer::Answer;
+pub(crate) use answer::{Answer, Submitted};
+pub(crate) use conversation::{Conversation, Notice, Question, Questions, Verdict};
 pub(crate) use derived_key::{KeySource, check as check_key_source};
 pub(crate) use interruption::Interruption;
 pub(crate) use invocation::{Invocation, Surroundings, TransactionEnd};
@@ -42,6 +46,8 @@ const JOURNALS_READ_AT_ONCE: usize = 64;
 pub(crate) struct Engine {
     surroundings: Arc<Surroundings>,
     tools: Registry,
+    /// How often the store was opened, this time included.
+    opening: AtomicU64,
     /// Which build this is, for the journals.
     build: String,
     directory: Directory,
@@ -60,6 +66,7 @@ impl Engine {
         Arc::new(Self {
             surroundings: Arc::new(surroundings),
             tools,
+            opening: AtomicU64::new(0),
             build,
             directory: Directory::default(),
             timers: Timers::default(),
@@ -73,6 +80,11 @@ impl Engine {
 
     pub(crate) fn tools(&self) -> &Registry {
         &self.tools
+    }
+
+    /// How often the store was opened, this time included.
+    pub(crate) fn opening(&self) -> u64 {
+        self.opening.load(Ordering::Relaxed)
     }
 
     /// Runs something beside the invocations, until the server stops.

@@ -2,6 +2,7 @@
 
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Engine;
 use super::admission::decoded;
@@ -18,6 +19,9 @@ use crate::tool::BodyKind;
 
 /// In the keyspace `meta`: there while no process has the store open, if the last one closed it cleanly.
 pub(super) const CLEANLY_STOPPED: &[u8] = b"cleanly_stopped";
+
+/// In the keyspace `meta`: how often the store was opened, as eight bytes, the highest first.
+const OPENINGS: &[u8] = b"openings";
 
 /// Rows read at once.
 const PAGE: usize = 1000;
@@ -37,6 +41,10 @@ impl Engine {
         let was_clean = store.get(Keyspace::Meta, CLEANLY_STOPPED.to_vec()).await?.is_some();
         let mut batch = Batch::default();
         batch.delete(Keyspace::Meta, CLEANLY_STOPPED);
+        let openings = store.get(Keyspace::Meta, OPENINGS.to_vec()).await?;
+        let openings = openings.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
+        self.opening.store(openings + 1, Ordering::Relaxed);
+        batch.put(Keyspace::Meta, OPENINGS, (openings + 1).to_be_bytes().to_vec());
         let now = self.surroundings.clock.now();
         let mut ids = Vec::new();
         let mut after = Bound::Unbounded;
@@ -212,7 +220,8 @@ impl Engine {
         let deadline = self.deadline(&admission.tool, admission.at);
         let invocation =
             Invocation::resume(id, Arc::clone(&self.surroundings), history, next_row, owned_row, was_unclean)
-                .with_deadline(deadline);
+                .with_deadline(deadline)
+                .with_conversation(self.directory.conversation(id).unwrap_or_default());
         Ok(Loaded::Run(Run { invocation: Arc::new(invocation), body }))
     }
 

@@ -48,7 +48,7 @@ pub(crate) fn decode<T: Decode<()>>(bytes: &[u8]) -> Result<T, CodecError> {
 mod tests {
     use super::*;
     use crate::journal::identity::Identity;
-    use crate::journal::record::{Admission, Conclusion, Ended, KeyUse, Outcome, Record, StepKind, Unfinished};
+    use crate::journal::record::{Admission, Conclusion, Ended, KeyUse, Outcome, Record, Reply, StepKind, Unfinished};
 
     fn charge() -> Identity {
         Identity { scope: String::new(), name: "charge".into(), key: Some("7".into()) }
@@ -84,6 +84,7 @@ mod tests {
             },
             Record::Unrecordable { step: charge(), kind: StepKind::AtLeastOnce, attempt: 2, reason: "r".into(), at: 7 },
             Record::Operated { operation: charge(), result: vec![8] },
+            Record::Asked { question: charge(), request: "q".into(), at: 9, expires_at: 10 },
         ]
     }
 
@@ -94,7 +95,7 @@ mod tests {
         assert_eq!(
             hex(encode(&every_record())),
             concat!(
-                "0106",
+                "0107",
                 "0003706179027b7d0004687474700101",
                 "6b0162",
                 "0102",
@@ -114,6 +115,9 @@ mod tests {
                 "07",
                 "050006636861726765010137",
                 "0108",
+                "060006636861726765010137",
+                "0171",
+                "090a",
             )
         );
         let ended = Ended {
@@ -132,6 +136,8 @@ mod tests {
         assert_eq!(hex(encode(&running)), "010003040105");
         let parked = Unfinished::Parked { code: "c".into(), reason: "r".into(), at: 5 };
         assert_eq!(hex(encode(&parked)), "0101016301".to_owned() + "7205");
+        let replies = [Reply::Given("g".into()), Reply::Unavailable("u".into()), Reply::Expired, Reply::Withdrawn];
+        assert_eq!(replies.map(|reply| hex(encode(&reply))), ["01000167", "01010175", "0102", "0103"]);
         let key = KeyUse { invocation: [1; 16], arguments: [2; 32] };
         assert_eq!(hex(encode(&key)), format!("01{}{}", "01".repeat(16), "02".repeat(32)));
     }

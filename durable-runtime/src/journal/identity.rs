@@ -33,6 +33,17 @@ impl Identity {
         scope
     }
 
+    /// A question with a name of its author's.
+    pub(crate) const QUESTION: &str = "question";
+
+    /// The key under which clients know this question: its name, or else all of its identity.
+    pub(crate) fn as_question_key(&self) -> String {
+        match &self.key {
+            Some(name) if self.name == Self::QUESTION => name.clone(),
+            _ => self.to_string(),
+        }
+    }
+
     /// Whether this lies in a scope, or in a scope inside of it.
     pub(crate) fn is_within(&self, scope: &str) -> bool {
         self.scope.strip_prefix(scope).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

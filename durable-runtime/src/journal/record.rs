@@ -96,6 +96,28 @@ pub(crate) enum Record {
         operation: Identity,
         result: Vec<u8>,
     },
+    /// The body has a question for its client. The answer is what the operation of this identity gave.
+    Asked {
+        question: Identity,
+        /// The request, as the protocol has it: `{ "method": .., "params": .. }`, as JSON.
+        request: String,
+        at: u64,
+        /// Until when an answer is waited for.
+        expires_at: u64,
+    },
+}
+
+/// What a question was answered with.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Reply {
+    /// The client's result, as the protocol has it, as JSON.
+    Given(String),
+    /// There is nobody who can be asked: why.
+    Unavailable(String),
+    /// Nobody answered in time.
+    Expired,
+    /// The body went on without an answer.
+    Withdrawn,
 }
 
 /// How an invocation ended.
@@ -155,6 +177,8 @@ pub(crate) struct Stream {
     pub(crate) invocation: [u8; 16],
     /// The id of the client's request, as JSON.
     pub(crate) request: String,
+    /// The token that the client wants progress under, as JSON.
+    pub(crate) progress: Option<String>,
     pub(crate) at: u64,
 }
 

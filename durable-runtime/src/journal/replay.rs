@@ -31,6 +31,8 @@ pub(crate) enum Contradiction {
     AfterOutcome(Identity),
     #[error("the journal has the operation `{0}` twice")]
     OperatedTwice(Identity),
+    #[error("the journal asks the question `{0}` twice")]
+    AskedTwice(Identity),
 }
 
 /// What to do when the body comes to a step.
@@ -54,6 +56,16 @@ pub(crate) struct History {
     admission: Admission,
     steps: HashMap<Identity, StepHistory>,
     operations: HashMap<Identity, Vec<u8>>,
+    asked: HashMap<Identity, Asked>,
+}
+
+/// A question that was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// The request, as JSON.
+    pub(crate) request: String,
+    /// Milliseconds since the Unix epoch.
+    pub(crate) expires_at: u64,
 }
 
 /// Reads a whole journal.
@@ -72,7 +84,7 @@ pub(crate) fn replay(records: impl IntoIterator<Item = Record>) -> Result<Histor
 impl History {
     /// The history of a call that is only admitted.
     pub(crate) fn new(admission: Admission) -> Self {
-        Self { admission, steps: HashMap::new(), operations: HashMap::new() }
+        Self { admission, steps: HashMap::new(), operations: HashMap::new(), asked: HashMap::new() }
     }
 
     fn append(&mut self, record: Record) -> Result<(), Contradiction> {
@@ -82,6 +94,12 @@ impl History {
                 return match self.operations.insert(operation.clone(), result) {
                     None => Ok(()),
                     Some(_) => Err(Contradiction::OperatedTwice(operation)),
+                };
+            }
+            Record::Asked { question, request, expires_at, .. } => {
+                return match self.asked.insert(question.clone(), Asked { request, expires_at }) {
+                    None => Ok(()),
+                    Some(_) => Err(Contradiction::AskedTwice(question)),
                 };
             }
             Record::Started { step, attempt, .. } => (step, StepKind::AtMostOnce, StepState::Started { attempt }),
@@ -136,9 +154,24 @@ impl History {
         self.steps.keys()
     }
 
-    /// All operations that were made.
+    /// All operations that were made, and questions that were asked.
     pub(crate) fn operations(&self) -> impl Iterator<Item = &Identity> {
-        self.operations.keys()
+        self.operations.keys().chain(self.open_questions().map(|(question, _)| question))
+    }
+
+    /// A question, if it was asked.
+    pub(crate) fn asked(&self, question: &Identity) -> Option<&Asked> {
+        self.asked.get(question)
+    }
+
+    /// The questions with an answer, and what was recorded of it.
+    pub(crate) fn answered_questions(&self) -> impl Iterator<Item = (&Identity, &[u8])> {
+        self.asked.keys().filter_map(|question| Some((question, self.operation(question)?)))
+    }
+
+    /// The questions without an answer.
+    pub(crate) fn open_questions(&self) -> impl Iterator<Item = (&Identity, &Asked)> {
+        self.asked.iter().filter(|(question, _)| !self.operations.contains_key(question))
     }
 
     /// What an operation of the body gave, if it was made.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::gate::Authentication;
+use super::round::Rounds;
 use super::schema::Contract;
 use super::secret::Secret;
 use super::server::Server;
@@ -280,6 +281,7 @@ impl ServerBuilder {
             engine,
             sessions,
             authentication: self.authentication,
+            rounds: Rounds::new(&secret),
             tasks: Tasks::new(secret, self.task_time_to_live),
             task_after: self.task_after,
             contract,

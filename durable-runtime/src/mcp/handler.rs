@@ -7,21 +7,26 @@ use std::time::Duration;
 use http::request::Parts;
 use parking_lot::Mutex;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CancelTaskParams, CancelledNotificationParam, GetTaskParams,
-    GetTaskResult, Implementation, ListToolsResult, PaginatedRequestParams, ProtocolVersion, RequestId,
-    ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, CancelTaskParams, CancelledNotificationParam, Extensions, GetTaskParams,
+    GetTaskResult, Implementation, InputResponses, ListToolsResult, PaginatedRequestParams, ProtocolVersion, RequestId,
+    ServerCapabilities, ServerConfig, Tool, UpdateTaskParams,
 };
 use rmcp::service::{NotificationContext, RequestContext};
+use rmcp::transport::streamable_http_server::session::SessionId;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
 
+use super::dialogue::{Channel, Client, Dialogue};
 use super::error::protocol_error;
+use super::question;
+use super::round::Binding;
 use super::server::Server;
 use super::session::{self, CallStream};
 use super::{gate, idempotency, result};
-use crate::engine::{Call, Interruption, Refusal};
+use crate::engine::{Call, Interruption, Refusal, Submitted};
 use crate::error::{Error, ErrorKind};
 use crate::id::{InvocationId, new_uuid7};
+use crate::notice::LogLevel;
 use crate::tool::{RegisteredTool, TaskMode};
 
 #[derive(Clone)]
@@ -31,11 +36,13 @@ pub(super) struct Handler {
     pub(super) origin: &'static str,
     /// The calls over standard input that are not answered yet. Over HTTP it is the session that knows them.
     calls: Arc<Mutex<HashMap<RequestId, InvocationId>>>,
+    /// The least severe messages that the client over standard input wants.
+    log_level: Arc<Mutex<LogLevel>>,
 }
 
 impl Handler {
     pub(super) fn new(server: Server, origin: &'static str) -> Self {
-        Self { server, origin, calls: Arc::default() }
+        Self { server, origin, calls: Arc::default(), log_level: Arc::new(Mutex::new(LogLevel::Info)) }
     }
 }
 
@@ -54,7 +61,9 @@ impl Drop for Unanswered<'_> {
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
         let parts = &self.server.parts;
-        let config = ServerConfig::new(ServerCapabilities::builder().enable_tools().enable_tasks().build())
+        #[expect(deprecated, reason = "deprecated in the protocol, and clients of 2025-11-25 have it")]
+        let capabilities = ServerCapabilities::builder().enable_tools().enable_logging().enable_tasks().build();
+        let config = ServerConfig::new(capabilities)
             .with_server_info(Implementation::new(parts.name.clone(), parts.version.clone()));
         match &parts.instructions {
             Some(instructions) => config.with_instructions(instructions.clone()),
@@ -80,6 +89,32 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         self.call(request, &context).await.map_err(|error| protocol_error(&error))
+    }
+
+    #[expect(deprecated, reason = "deprecated in the protocol, and clients of 2025-11-25 have it")]
+    async fn set_level(
+        &self,
+        request: rmcp::model::SetLevelRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let level = question::log_level(request.level);
+        match session_of(&context.extensions) {
+            Some(session) => self.server.parts.sessions.set_log_level(&session, level),
+            None => *self.log_level.lock() = level,
+        }
+        Ok(())
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let parts = &self.server.parts;
+        let principal = gate::caller(&context);
+        let answers = question::replies(request.input_responses);
+        let answered = parts.tasks.answer(&parts.engine, &request.task_id, principal.as_str(), answers).await;
+        answered.map_err(|error| protocol_error(&error))
     }
 
     async fn on_cancelled(&self, notification: CancelledNotificationParam, context: NotificationContext<RoleServer>) {
@@ -108,19 +143,24 @@ impl ServerHandler for Handler {
         let principal = gate::caller(&context);
         parts
             .tasks
-            .get(&parts.engine, &request.task_id, principal.as_str())
+            .get(&parts.engine, &request.task_id, principal.as_str(), context.client_capabilities().as_ref())
             .await
             .map_err(|error| protocol_error(&error))
     }
+}
+
+/// The session that a message came in.
+fn session_of(extensions: &Extensions) -> Option<SessionId> {
+    let session = extensions.get::<Parts>()?.headers.get("mcp-session-id")?;
+    session.to_str().ok().map(Into::into)
 }
 
 impl Handler {
     /// Cancels the call that a request of this connection made.
     async fn cancel(&self, request: &RequestId, reason: Option<String>, context: &NotificationContext<RoleServer>) {
         let parts = &self.server.parts;
-        let session = context.extensions.get::<Parts>().and_then(|parts| parts.headers.get("mcp-session-id"));
-        let invocation = match session.and_then(|session| session.to_str().ok()) {
-            Some(session) => parts.sessions.cancel(&session.into(), request).await,
+        let invocation = match session_of(&context.extensions) {
+            Some(session) => parts.sessions.cancel(&session, request).await,
             None => Ok(self.calls.lock().get(request).copied()),
         };
         let cancelled = match invocation {
@@ -164,6 +204,8 @@ impl Handler {
         let task_after = self.task_after(registered, context)?;
         let now = parts.engine.surroundings().clock.now();
         let stream = context.extensions.get::<CallStream>().map(|stream| (stream, new_uuid7(now)));
+        let binding = Binding::new(principal.as_str(), name, &arguments);
+        let progress = context.meta.get_progress_token();
         let call = Call {
             tool: name.to_owned(),
             arguments,
@@ -173,12 +215,20 @@ impl Handler {
                 Some(_) => None,
                 None => idempotency::key(context)?,
             },
-            name: stream.as_ref().map(|(stream, name)| session::stream_name(&stream.session, *name, &context.id, now)),
+            name: stream.as_ref().map(|(stream, name)| {
+                session::stream_name(&stream.session, *name, &context.id, progress.as_ref(), now)
+            }),
         };
-        let mut submitted = match parts.engine.submit(call).await {
-            Ok(submitted) => submitted,
-            Err(Refusal::Arguments(mistake)) => return Ok(result::mistakes(name, &[mistake.to_string()]).into()),
-            Err(Refusal::Other(error)) => return Err(error),
+        let mut submitted = match self
+            .come_back(request.request_state.as_deref(), request.input_responses, &binding)
+            .await?
+        {
+            Some(submitted) => submitted,
+            None => match parts.engine.submit(call).await {
+                Ok(submitted) => submitted,
+                Err(Refusal::Arguments(mistake)) => return Ok(result::mistakes(name, &[mistake.to_string()]).into()),
+                Err(Refusal::Other(error)) => return Err(error),
+            },
         };
         let (id, is_replayed) = (submitted.id, submitted.is_replayed());
         let _unanswered = (self.origin == "stdio").then(|| {
@@ -192,16 +242,29 @@ impl Handler {
             stream.prime(*name);
             is_kept = true;
         }
-        if let Some(after) = task_after {
-            let is_admitted = submitted.admitted().await;
+        let is_admitted = task_after.is_some() && submitted.admitted().await;
+        let becomes_task = async {
+            let Some(after) = task_after.filter(|_| is_admitted) else { return std::future::pending().await };
             let clock = &parts.engine.surroundings().clock;
+            clock.sleep_until(clock.now().after(after)).await;
+        };
+        if task_after.is_some_and(|after| after.is_zero()) && is_admitted {
+            return Ok(CallToolResponse::Task(parts.tasks.created(id, principal.as_str())));
+        }
+        let client = self.client(context, stream.as_ref().map(|(stream, _)| (*stream).clone()));
+        if let Some(mut dialogue) = Dialogue::begin(&parts.engine, &mut submitted, name, client) {
             tokio::select! {
                 biased;
-                () = submitted.ended(), if !after.is_zero() || !is_admitted => {}
-                () = clock.sleep_until(clock.now().after(after)), if is_admitted => {
+                () = submitted.ended() => {}
+                () = becomes_task => {
                     return Ok(CallToolResponse::Task(parts.tasks.created(id, principal.as_str())));
                 }
+                required = dialogue.hold() => {
+                    let now = parts.engine.surroundings().clock.now();
+                    return Ok(parts.rounds.input_required(id, required, now, &binding).into());
+                }
             }
+            dialogue.flush().await;
         }
         let result = result::of_answer(submitted.answer().await, id, is_replayed);
         if let (Some((stream, _)), Err(error)) = (&stream, &result)
@@ -212,6 +275,51 @@ impl Handler {
             stream.outlet.break_off(parts.engine.surroundings().clock.now());
         }
         result.map(CallToolResponse::from)
+    }
+
+    /// The invocation of a call that is made again with answers: it has taken them.
+    async fn come_back(
+        &self,
+        state: Option<&str>,
+        responses: Option<InputResponses>,
+        binding: &Binding,
+    ) -> Result<Option<Submitted>, Error> {
+        let Some(state) = state else { return Ok(None) };
+        let parts = &self.server.parts;
+        let invocation = parts.rounds.open(state, binding)?;
+        if let Some(responses) = responses.filter(|responses| !responses.is_empty()) {
+            question::check(&parts.engine.answer(invocation, question::replies(responses)).await?)?;
+        }
+        let submitted = parts.engine.follow(invocation).await?;
+        submitted.map(Some).ok_or_else(|| {
+            Error::new(
+                ErrorKind::FixCall,
+                "request_state_expired",
+                "the call that `requestState` names is no longer kept; make the call anew, without `requestState`",
+            )
+        })
+    }
+
+    /// Who makes a call, and how to reach them.
+    fn client(&self, context: &RequestContext<RoleServer>, stream: Option<CallStream>) -> Client {
+        let is_new = context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
+        let capabilities = context.client_capabilities();
+        let progress = context.meta.get_progress_token();
+        let (channel, log_level): (_, Box<dyn Fn() -> Option<LogLevel> + Send + Sync>) = match stream {
+            _ if is_new => {
+                let level = context.meta.log_level().map(question::log_level);
+                (Channel::Response(context.peer.clone()), Box::new(move || level))
+            }
+            Some(stream) => {
+                let own = stream.clone();
+                (Channel::Stream(stream), Box::new(move || Some(own.log_level())))
+            }
+            None => {
+                let level = Arc::clone(&self.log_level);
+                (Channel::Connection(context.peer.clone()), Box::new(move || Some(*level.lock())))
+            }
+        };
+        Client { channel, capabilities, progress, log_level }
     }
 
     /// After how long a call goes on as a task; `None` when it does not.

@@ -38,6 +38,11 @@ impl Secret {
         }
     }
 
+    /// A key for one purpose, of 32 bytes.
+    pub(super) fn key(&self, purpose: &str) -> Vec<u8> {
+        self.mac(purpose, &[]).finalize().into_bytes().to_vec()
+    }
+
     /// The first 16 bytes of the HMAC-SHA256 (RFC 2104) of some parts, for one purpose.
     pub(super) fn tag(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 16] {
         let tag = self.mac(purpose, parts).finalize().into_bytes();

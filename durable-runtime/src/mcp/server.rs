@@ -10,6 +10,7 @@ use tokio::net::ToSocketAddrs;
 use super::builder::ServerBuilder;
 use super::gate::Authentication;
 use super::http::{self, Listening};
+use super::round::Rounds;
 use super::schema::Contract;
 use super::session::Sessions;
 use super::stdio;
@@ -25,6 +26,7 @@ pub(super) struct Parts {
     pub(super) sessions: Sessions,
     pub(super) authentication: Option<Authentication>,
     pub(super) tasks: Tasks,
+    pub(super) rounds: Rounds,
     pub(super) task_after: Option<Duration>,
     pub(super) contract: Contract,
     pub(super) name: String,

@@ -3,22 +3,25 @@
 //! A task is an invocation, and its id is made of the invocation's: so it resolves as soon as the invocation is durable, also
 //! after a restart, and a call made again under its key is the same task.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use rmcp::model::{CreateTaskResult, DetailedTask, GetTaskResult, JsonObject, Task, TaskPayload, TaskStatus};
+use rmcp::model::{
+    ClientCapabilities, CreateTaskResult, DetailedTask, GetTaskResult, JsonObject, Task, TaskPayload, TaskStatus,
+};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::error::protocol_error;
-use super::result;
 use super::secret::Secret;
+use super::{question, result};
 use crate::clock::Timestamp;
-use crate::engine::{Engine, Interruption, Look};
+use crate::engine::{Engine, Interruption, Look, Verdict};
 use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
-use crate::journal::record::{Conclusion, Ended};
+use crate::journal::record::{Conclusion, Ended, Reply};
 
 const PURPOSE: &str = "task";
 /// How often a client should ask.
@@ -61,13 +64,24 @@ impl Tasks {
     }
 
     /// The state of a task.
-    pub(super) async fn get(&self, engine: &Engine, id: &str, principal: &str) -> Result<GetTaskResult, Error> {
+    pub(super) async fn get(
+        &self,
+        engine: &Arc<Engine>,
+        id: &str,
+        principal: &str,
+        client: Option<&ClientCapabilities>,
+    ) -> Result<GetTaskResult, Error> {
         let invocation = self.invocation(id, principal).ok_or_else(|| unknown(id))?;
         let detailed = match engine.look(invocation).await? {
             Look::Missing => return Err(unknown(id)),
             Look::Running(admission) => {
-                let task = self.task(id.to_owned(), TaskStatus::Working, admission.at, admission.at, None);
-                DetailedTask::new(task, TaskPayload::Working)
+                let mut task = self.task(id.to_owned(), TaskStatus::Working, admission.at, admission.at, None);
+                let (open, status) = engine.open_questions(invocation).await?;
+                task.status_message = status;
+                let input_requests = question::requests(&open, client, engine, invocation);
+                let is_asking = !input_requests.is_empty();
+                let asking = TaskPayload::InputRequired { input_requests };
+                DetailedTask::new(task, if is_asking { asking } else { TaskPayload::Working })
             }
             Look::Parked { admission, code, reason, at } => {
                 let task = self.task(id.to_owned(), TaskStatus::Working, admission.at, at, None);
@@ -84,6 +98,34 @@ impl Tasks {
             }
         };
         Ok(GetTaskResult::new(detailed))
+    }
+
+    /// Takes answers to a task's questions. Those to what it does not ask are passed over.
+    pub(super) async fn answer(
+        &self,
+        engine: &Arc<Engine>,
+        id: &str,
+        principal: &str,
+        answers: BTreeMap<String, Reply>,
+    ) -> Result<(), Error> {
+        let invocation = self.invocation(id, principal).ok_or_else(|| unknown(id))?;
+        let verdicts = engine.answer(invocation, answers).await?;
+        question::check(&verdicts)?;
+        let rejected: Vec<String> = verdicts
+            .into_iter()
+            .filter_map(|(key, verdict)| match verdict {
+                Verdict::Rejected(why) => Some(format!("`{key}`: {why}")),
+                _ => None,
+            })
+            .collect();
+        if rejected.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::FixCall,
+            "answer_invalid",
+            format!("what does not answer its question is not taken, and the question stays: {}", rejected.join("; ")),
+        ))
     }
 
     /// Cancels a task. One that has ended stays as it is.

@@ -17,6 +17,7 @@ use crate::engine::Invocation;
 use crate::error::StepTimedOut;
 use crate::id::InvocationId;
 use crate::journal::identity::Identity;
+use crate::notice::{self, LogLevel};
 use crate::operation::Operation;
 use crate::store::Row;
 use crate::table::operation::sealed::{Answer, Reads, Writes};
@@ -103,6 +104,18 @@ impl StepContext {
             self.writes.lock().write(key, Some(value));
             Ok(())
         })
+    }
+
+    /// Tells the client how far the call is, as [`DurableContext::progress`](crate::DurableContext::progress) does, but at once
+    /// and in every attempt.
+    pub fn progress(&self, progress: f64, total: Option<f64>, message: &str) {
+        self.invocation.tell(notice::progress(progress, total, message));
+    }
+
+    /// Sends the client a message of the tool, as [`DurableContext::log`](crate::DurableContext::log) does, but at once and in
+    /// every attempt.
+    pub fn log<T: Serialize + ?Sized>(&self, level: LogLevel, message: &T) {
+        self.invocation.tell(notice::log(level, message));
     }
 
     pub(super) fn take_writes(&self) -> Overlay {

@@ -66,7 +66,7 @@ impl Invocation {
     }
 
     /// A wait for a point in time begins.
-    fn begin_wait(&self, until: Timestamp) -> Busy<'_> {
+    pub(super) fn begin_wait(&self, until: Timestamp) -> Busy<'_> {
         let mut state = self.state.lock();
         let activity = &mut state.activity;
         activity.next_wait += 1;

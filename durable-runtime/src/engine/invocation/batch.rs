@@ -27,7 +27,7 @@ impl Invocation {
         let mut state = self.state.lock();
         // The body goes on to the end of its poll, and nothing of that counts; but attempts that run in an interrupted one
         // are finished.
-        let is_of_attempt = !matches!(record, Record::Started { .. } | Record::Operated { .. });
+        let is_of_attempt = !matches!(record, Record::Started { .. } | Record::Operated { .. } | Record::Asked { .. });
         if state.halt.is_some() || state.hold == Hold::Interrupted && !is_of_attempt {
             return Ticket(state.gathering);
         }
@@ -46,7 +46,7 @@ impl Invocation {
         }
     }
 
-    fn is_durable(&self, ticket: Ticket) -> bool {
+    pub(super) fn is_durable(&self, ticket: Ticket) -> bool {
         ticket.0 < self.state.lock().durable
     }
 
@@ -87,6 +87,7 @@ impl Invocation {
         state.records.retain(|record| matches!(record, Record::Admitted(_)));
         state.writes.clear();
         state.transactions.clear();
+        state.notices.clear();
         // This run has not done better than those before it.
         state.was_unclean = false;
     }
@@ -194,7 +195,11 @@ impl Invocation {
         let mut state = self.state.lock();
         state.durable = state.gathering;
         state.writes_in_flight.clear();
+        let durable = Ticket(state.durable);
+        let notices = state.notices.extract_if(.., |(ticket, _)| *ticket < durable).map(|(_, notice)| notice).collect();
+        drop(state);
         self.admitted.send_replace(true);
+        self.conversation.acknowledge(notices);
     }
 }
 

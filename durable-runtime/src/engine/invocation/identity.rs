@@ -90,6 +90,7 @@ impl Invocation {
 
     /// The body goes on without what it began in this scope.
     pub(crate) fn pass_over(&self, scope: String) {
+        self.withdraw_questions(&scope);
         self.state.lock().passed_over.push(scope);
     }
 

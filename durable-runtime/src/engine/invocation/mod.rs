@@ -3,6 +3,7 @@
 mod activity;
 mod batch;
 mod identity;
+mod question;
 mod transaction;
 
 use std::collections::{HashMap, HashSet};
@@ -12,9 +13,11 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use self::activity::Activity;
+use self::batch::Ticket;
 pub(in crate::engine) use self::batch::{BatchEnd, journal_key};
 use self::transaction::Staged;
 pub(crate) use self::transaction::TransactionEnd;
+use super::conversation::{Conversation, Notice};
 use super::interruption::Deadline;
 use super::limit::Limits;
 use crate::clock::{Clock, Timestamp};
@@ -60,6 +63,8 @@ struct State {
     records: Vec<Record>,
     writes: Overlay,
     transactions: Vec<Staged>,
+    /// What clients are told when the batch of the ticket is durable.
+    notices: Vec<(Ticket, Notice)>,
     /// Writes of the batch that is being committed.
     writes_in_flight: Overlay,
     /// The number of the batch that is being gathered, and of batches that are durable.
@@ -71,6 +76,8 @@ struct State {
     /// What this run of the body has come to.
     steps_claimed: HashSet<Identity>,
     operations_claimed: HashSet<Identity>,
+    /// Questions without an answer.
+    waiting_for: HashSet<Identity>,
     /// Scopes of branches that lost: nothing in them is come to again.
     passed_over: Vec<String>,
     occurrences: HashMap<Identity, u32>,
@@ -102,6 +109,7 @@ pub(crate) struct Invocation {
     /// Tells those who wait that the admission is durable.
     admitted: watch::Sender<bool>,
     deadline: Option<Deadline>,
+    conversation: Arc<Conversation>,
     state: Mutex<State>,
 }
 
@@ -151,10 +159,12 @@ impl Invocation {
             was_stored: matches!(owned_row, OwnedRow::Stored(_)),
             admitted,
             deadline: None,
+            conversation: Arc::default(),
             state: Mutex::new(State {
                 records,
                 writes: Overlay::default(),
                 transactions: Vec::new(),
+                notices: Vec::new(),
                 writes_in_flight: Overlay::default(),
                 gathering: 0,
                 durable: 0,
@@ -162,6 +172,7 @@ impl Invocation {
                 owned_row,
                 steps_claimed: HashSet::new(),
                 operations_claimed: HashSet::new(),
+                waiting_for: HashSet::new(),
                 passed_over: Vec::new(),
                 occurrences: HashMap::new(),
                 halt: None,
@@ -184,6 +195,11 @@ impl Invocation {
     /// Gives the invocation a deadline.
     pub(super) fn with_deadline(self, deadline: Option<Deadline>) -> Self {
         Self { deadline, ..self }
+    }
+
+    /// Lets clients take part in the conversation.
+    pub(super) fn with_conversation(self, conversation: Arc<Conversation>) -> Self {
+        Self { conversation, ..self }
     }
 
     pub(super) fn deadline(&self) -> Option<Deadline> {

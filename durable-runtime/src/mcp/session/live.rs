@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use rmcp::RoleServer;
 use rmcp::model::{
-    ClientJsonRpcMessage, GetExtensions, GetMeta, JsonRpcMessage, ProgressToken, RequestId, ServerJsonRpcMessage,
-    ServerNotification,
+    CancelledNotification, CancelledNotificationParam, ClientCapabilities, ClientJsonRpcMessage, GetExtensions,
+    GetMeta, InputRequest, JsonRpcMessage, ProgressToken, RequestId, ServerJsonRpcMessage, ServerNotification,
 };
 use rmcp::service::OriginatingRequestId;
 use rmcp::transport::Transport;
@@ -21,6 +21,10 @@ use uuid::Uuid;
 
 use super::stream::Outlet;
 use crate::clock::{Clock, Timestamp};
+use crate::engine::Verdict;
+use crate::id::InvocationId;
+use crate::mcp::question;
+use crate::notice::LogLevel;
 
 /// Messages from the client that wait for the handler.
 const INBOX: usize = 64;
@@ -32,6 +36,10 @@ pub(super) struct Live {
     pub(super) id: SessionId,
     /// Who began it; not known before its first message.
     pub(super) principal: OnceLock<String>,
+    /// What the client can be asked.
+    pub(super) capabilities: OnceLock<ClientCapabilities>,
+    /// The least severe messages that the client wants.
+    log_level: AtomicU8,
     clock: Arc<dyn Clock>,
     inbox: mpsc::Sender<ClientJsonRpcMessage>,
     closed: CancellationToken,
@@ -50,7 +58,9 @@ struct Routes {
     initializing: Option<oneshot::Sender<ServerJsonRpcMessage>>,
     by_request: HashMap<RequestId, Route>,
     by_name: HashMap<Uuid, Arc<Outlet>>,
-    /// Requests to the client: the id that rmcp gave, under the one that the client sees.
+    /// Questions of calls, under the ids that the client sees: where their verdicts are waited for.
+    questions: HashMap<RequestId, oneshot::Sender<Verdict>>,
+    /// Other requests to the client: the id that rmcp gave, under the one that the client sees.
     asked: HashMap<RequestId, RequestId>,
 }
 
@@ -70,10 +80,67 @@ pub(in crate::mcp) struct SessionTransport {
 pub(in crate::mcp) struct CallStream {
     pub(in crate::mcp) session: SessionId,
     pub(in crate::mcp) outlet: Arc<Outlet>,
-    live: Arc<Live>,
+    pub(super) live: Arc<Live>,
+}
+
+/// The id of a question: which one of which invocation, in which process, and how often it was asked there. So an answer is
+/// known for what it answers after a restart too.
+fn question_id(opening: u64, tries: u32, invocation: InvocationId, key: &str) -> RequestId {
+    RequestId::String(format!("{opening}.{tries}.{}.{key}", invocation.as_uuid().simple()).into())
+}
+
+/// The invocation and the key of a question that was asked under this id.
+pub(super) fn asked_under(id: &RequestId) -> Option<(InvocationId, String)> {
+    let RequestId::String(id) = id else { return None };
+    let mut parts = id.splitn(4, '.');
+    parts.next()?.parse::<u64>().ok()?;
+    parts.next()?.parse::<u32>().ok()?;
+    let invocation = Uuid::try_parse(parts.next()?).ok()?;
+    Some((InvocationId::from_bytes(*invocation.as_bytes()), parts.next()?.to_owned()))
 }
 
 impl CallStream {
+    pub(super) fn new(live: &Arc<Live>, outlet: Arc<Outlet>) -> Self {
+        Self { session: live.id.clone(), outlet, live: Arc::clone(live) }
+    }
+
+    pub(in crate::mcp) fn log_level(&self) -> LogLevel {
+        self.live.log_level()
+    }
+
+    /// Tells the client something.
+    pub(in crate::mcp) fn send(&self, notification: ServerNotification) {
+        self.outlet.send(JsonRpcMessage::notification(notification));
+    }
+
+    /// Asks the client. Gives where it is told what becomes of the answer, and the id of the request.
+    pub(in crate::mcp) fn ask(
+        &self,
+        invocation: InvocationId,
+        key: &str,
+        request: InputRequest,
+        tries: u32,
+        opening: u64,
+    ) -> (oneshot::Receiver<Verdict>, RequestId) {
+        let (verdict, comes) = oneshot::channel();
+        let id = question_id(opening, tries, invocation, key);
+        let Some(request) = question::server_request(request) else { return (comes, id) };
+        if tries == 1 && self.outlet.is_resumed() {
+            // The process before this one may have asked the same.
+            self.withdraw(&question_id(opening.saturating_sub(1), 1, invocation, key));
+        }
+        self.live.routes.lock().questions.insert(id.clone(), verdict);
+        self.outlet.send(JsonRpcMessage::request(request, id.clone()));
+        (comes, id)
+    }
+
+    /// Tells the client that a question need not be answered any more.
+    pub(in crate::mcp) fn withdraw(&self, id: &RequestId) {
+        self.live.routes.lock().questions.remove(id);
+        let params =
+            CancelledNotificationParam::new(Some(id.clone()), Some("the call goes on without an answer".into()));
+        self.send(ServerNotification::CancelledNotification(CancelledNotification::new(params)));
+    }
     /// Gives the stream a durable name.
     pub(in crate::mcp) fn prime(&self, name: Uuid) {
         self.live.routes.lock().by_name.insert(name, Arc::clone(&self.outlet));
@@ -87,6 +154,8 @@ impl Live {
         let live = Arc::new(Self {
             id,
             principal: OnceLock::new(),
+            capabilities: OnceLock::new(),
+            log_level: AtomicU8::new(LogLevel::Info as u8),
             inbox: to_handler,
             closed: CancellationToken::new(),
             routes: Mutex::default(),
@@ -113,7 +182,7 @@ impl Live {
         let outlet = Outlet::new();
         let JsonRpcMessage::Request(request) = message else { return Some(outlet) };
         let route = Route { outlet: Arc::clone(&outlet), progress: request.request.get_meta().get_progress_token() };
-        let handle = CallStream { session: self.id.clone(), outlet: Arc::clone(&outlet), live: Arc::clone(self) };
+        let handle = CallStream::new(self, Arc::clone(&outlet));
         request.request.extensions_mut().insert(handle);
         let mut routes = self.routes.lock();
         let long_ago = Timestamp::from_millis(self.clock.now().as_millis().saturating_sub(KEPT_AFTER_THE_END));
@@ -123,6 +192,20 @@ impl Live {
         }
         routes.by_request.insert(request.id.clone(), route);
         Some(outlet)
+    }
+
+    pub(super) fn log_level(&self) -> LogLevel {
+        let level = self.log_level.load(Ordering::Relaxed);
+        LogLevel::ALL.into_iter().find(|own| *own as u8 == level).unwrap_or(LogLevel::Info)
+    }
+
+    pub(super) fn set_log_level(&self, level: LogLevel) {
+        self.log_level.store(level as u8, Ordering::Relaxed);
+    }
+
+    /// Takes the question that is asked under this id: where its verdict is waited for.
+    pub(super) fn take_question(&self, id: &RequestId) -> Option<oneshot::Sender<Verdict>> {
+        self.routes.lock().questions.remove(id)
     }
 
     /// The stream of this name, if it is in memory.

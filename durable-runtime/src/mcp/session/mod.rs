@@ -9,7 +9,7 @@ mod live;
 mod row;
 mod stream;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use futures_core::Stream;
 use parking_lot::RwLock;
 use rmcp::model::{
-    ClientJsonRpcMessage, ClientNotification, ClientRequest, GetExtensions, JsonRpcMessage, RequestId,
+    ClientJsonRpcMessage, ClientNotification, ClientRequest, GetExtensions, JsonRpcMessage, ProgressToken, RequestId,
     ServerJsonRpcMessage,
 };
 use rmcp::transport::streamable_http_server::session::{
@@ -27,14 +27,16 @@ use rmcp::transport::streamable_http_server::session::{
 use uuid::Uuid;
 
 use self::event_id::{EventId, Position};
-use self::live::{Live, SessionTransport};
-use self::row::Rows;
+use self::live::{Live, SessionTransport, asked_under};
+use self::row::{NamedStream, Rows};
 use self::stream::{Outlet, Reader};
-use super::result;
+use super::dialogue::{Channel, Client, Dialogue};
+use super::{question, result};
 use crate::clock::Timestamp;
-use crate::engine::Engine;
+use crate::engine::{Engine, Submitted};
 use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
+use crate::notice::LogLevel;
 use crate::principal::Principal;
 
 pub(super) use self::live::CallStream;
@@ -131,7 +133,7 @@ impl Sessions {
 
     /// A stream that is not in memory: of an earlier process, or one that was broken off.
     async fn take_up(&self, live: &Arc<Live>, name: Uuid, from: u64) -> Result<Arc<Outlet>, Error> {
-        let Some((invocation, request)) = self.0.rows.stream(&live.id, name).await? else {
+        let Some(stream) = self.0.rows.stream(&live.id, name).await? else {
             return Err(Error::new(
                 ErrorKind::FixCall,
                 "event_unknown",
@@ -141,30 +143,90 @@ impl Sessions {
         let outlet = Outlet::resumed(name, from);
         let kept = live.keep_stream(name, Arc::clone(&outlet));
         if Arc::ptr_eq(&kept, &outlet) {
-            self.answer(invocation, request, outlet);
+            self.answer(stream, CallStream::new(live, outlet));
         }
         Ok(kept)
     }
 
     /// Ends a stream with the response of its invocation, when that is there.
-    fn answer(&self, invocation: InvocationId, request: RequestId, outlet: Arc<Outlet>) {
+    fn answer(&self, named: NamedStream, stream: CallStream) {
         let sessions = self.clone();
         self.0.engine.in_background(async move {
+            let outlet = Arc::clone(&stream.outlet);
             let now = || sessions.0.rows.now();
-            let (is_replayed, answer) = match sessions.0.engine.follow(invocation).await {
-                Ok(Some(submitted)) => (submitted.is_replayed(), Ok(submitted.answer().await)),
-                Ok(None) => (false, Err(invocation_missing(invocation))),
+            let (is_replayed, answer) = match sessions.0.engine.follow(named.invocation).await {
+                Ok(Some(mut submitted)) => {
+                    sessions.converse(&mut submitted, stream, named.progress).await;
+                    (submitted.is_replayed(), Ok(submitted.answer().await))
+                }
+                Ok(None) => (false, Err(invocation_missing(named.invocation))),
                 Err(error) => {
-                    tracing::warn!(%error, %invocation, "a stream cannot be taken up");
+                    tracing::warn!(%error, invocation = %named.invocation, "a stream cannot be taken up");
                     return outlet.break_off(now());
                 }
             };
-            let result = answer.and_then(|answer| result::of_answer(answer, invocation, is_replayed));
+            let result = answer.and_then(|answer| result::of_answer(answer, named.invocation, is_replayed));
             match result {
                 Err(error) if error.kind() == ErrorKind::Retry => outlet.break_off(now()),
-                result => outlet.end(result::response(result, request), now()),
+                result => outlet.end(result::response(result, named.request), now()),
             }
         });
+    }
+
+    /// Lets the client take part in an invocation that an earlier connection of it began, until that has ended.
+    async fn converse(&self, submitted: &mut Submitted, stream: CallStream, progress: Option<ProgressToken>) {
+        let live = Arc::clone(&stream.live);
+        let client = Client {
+            capabilities: live.capabilities.get().cloned(),
+            progress,
+            log_level: Box::new(move || Some(live.log_level())),
+            channel: Channel::Stream(stream),
+        };
+        if let Some(mut dialogue) = Dialogue::begin(&self.0.engine, submitted, "", client) {
+            tokio::select! {
+                biased;
+                () = submitted.ended() => {}
+                _ = dialogue.hold() => unreachable!("a client with a stream is asked on it"),
+            }
+            dialogue.flush().await;
+        }
+    }
+
+    /// How severe messages to a session must be.
+    pub(super) fn set_log_level(&self, id: &SessionId, level: LogLevel) {
+        if let Ok(live) = self.live(id) {
+            live.set_log_level(level);
+        }
+    }
+
+    /// Takes a client's answer to a question of ours; `false` if it is to another one. When it returns the answer is durable.
+    async fn take_answer(&self, live: &Live, message: &ClientJsonRpcMessage) -> Result<bool, Error> {
+        let (id, reply) = match message {
+            JsonRpcMessage::Response(response) => {
+                let result = serde_json::to_value(&response.result).unwrap_or_default();
+                (&response.id, question::reply(Ok(result)))
+            }
+            JsonRpcMessage::Error(error) => match &error.id {
+                Some(id) => (id, question::reply(Err(&error.error))),
+                None => return Ok(false),
+            },
+            _ => return Ok(false),
+        };
+        let Some((invocation, key)) = asked_under(id) else { return Ok(false) };
+        let asked = live.take_question(id);
+        // One that an earlier process asked is answered too, if it was asked of this session.
+        if asked.is_none() && !self.0.rows.has_called(&live.id, invocation).await? {
+            tracing::debug!(session = &*live.id, %id, "an answer to what was not asked in this session");
+            return Ok(true);
+        }
+        let verdicts = self.0.engine.answer(invocation, BTreeMap::from([(key.clone(), reply)])).await?;
+        let verdict = verdicts.into_values().next();
+        tracing::debug!(%invocation, question = key, ?verdict, "a question is answered");
+        if let (Some(asked), Some(verdict)) = (asked, verdict) {
+            // Nobody waits for it when the call has ended.
+            let _unheard = asked.send(verdict);
+        }
+        Ok(true)
     }
 }
 
@@ -206,6 +268,11 @@ impl SessionManager for Sessions {
         let principal = caller(&message);
         // The gate lets only this one come back, also to a session that is restored.
         live.principal.get_or_init(|| principal.as_str().to_owned());
+        if let JsonRpcMessage::Request(request) = &message
+            && let ClientRequest::InitializeRequest(initialize) = &request.request
+        {
+            live.capabilities.get_or_init(|| initialize.params.capabilities.clone());
+        }
         let begun = match &message {
             JsonRpcMessage::Request(request) => match &request.request {
                 ClientRequest::InitializeRequest(initialize)
@@ -285,6 +352,9 @@ impl SessionManager for Sessions {
             && let Some(request) = &cancelled.params.request_id
         {
             live.cancelled(request);
+        }
+        if self.take_answer(&live, &message).await? {
+            return Ok(());
         }
         if live.accept(message).await { Ok(()) } else { Err(unknown(id)) }
     }

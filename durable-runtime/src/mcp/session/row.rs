@@ -4,7 +4,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rmcp::model::RequestId;
+use rmcp::model::{ProgressToken, RequestId};
 use rmcp::transport::streamable_http_server::session::SessionId;
 use uuid::Uuid;
 
@@ -27,12 +27,31 @@ pub(super) struct Rows {
     pub(super) time_to_live: Duration,
 }
 
+/// A stream of a call, as the store has it.
+pub(super) struct NamedStream {
+    pub(super) invocation: InvocationId,
+    pub(super) request: RequestId,
+    pub(super) progress: Option<ProgressToken>,
+}
+
 /// The row that names the stream of a call, for its admission.
-pub(in crate::mcp) fn stream_name(session: &SessionId, stream: Uuid, request: &RequestId, now: Timestamp) -> Name {
+pub(in crate::mcp) fn stream_name(
+    session: &SessionId,
+    stream: Uuid,
+    request: &RequestId,
+    progress: Option<&ProgressToken>,
+    now: Timestamp,
+) -> Name {
     let key = stream_key(session, stream);
     let request = serde_json::to_string(request).unwrap_or_else(|_| "null".to_owned());
+    let progress = progress.and_then(|token| serde_json::to_string(token).ok());
     Name::new(move |invocation: InvocationId| {
-        let row = Stream { invocation: *invocation.as_bytes(), request: request.clone(), at: now.as_millis() };
+        let row = Stream {
+            invocation: *invocation.as_bytes(),
+            request: request.clone(),
+            progress: progress.clone(),
+            at: now.as_millis(),
+        };
         Write { keyspace: Keyspace::Stream, key: key.clone(), value: Some(codec::encode(&row)) }
     })
 }
@@ -78,7 +97,7 @@ impl Rows {
         self.commit(batch).await
     }
 
-    pub(super) async fn stream(&self, session: &str, stream: Uuid) -> Result<Option<(InvocationId, RequestId)>, Error> {
+    pub(super) async fn stream(&self, session: &str, stream: Uuid) -> Result<Option<NamedStream>, Error> {
         let row = self.surroundings.store.get(Keyspace::Stream, stream_key(session, stream)).await?;
         row.map(|bytes| named(&bytes)).transpose()
     }
@@ -91,9 +110,24 @@ impl Rows {
             let Some((last, _)) = page.last() else { return Ok(None) };
             lower = Bound::Excluded(last.clone());
             for (_, bytes) in page {
-                let (invocation, id) = named(&bytes)?;
-                if id == *request {
-                    return Ok(Some(invocation));
+                let stream = named(&bytes)?;
+                if stream.request == *request {
+                    return Ok(Some(stream.invocation));
+                }
+            }
+        }
+    }
+
+    /// Whether a call of this invocation was made in this session.
+    pub(super) async fn has_called(&self, session: &str, invocation: InvocationId) -> Result<bool, Error> {
+        let mut lower = Bound::Included(stream_key(session, Uuid::nil()));
+        loop {
+            let page = self.surroundings.store.scan(streams_of(session, lower)).await?;
+            let Some((last, _)) = page.last() else { return Ok(false) };
+            lower = Bound::Excluded(last.clone());
+            for (_, bytes) in page {
+                if named(&bytes)?.invocation == invocation {
+                    return Ok(true);
                 }
             }
         }
@@ -168,10 +202,12 @@ fn decode<T: bincode::Decode<()>>(bytes: &[u8]) -> Result<T, Error> {
     })
 }
 
-fn named(bytes: &[u8]) -> Result<(InvocationId, RequestId), Error> {
+fn named(bytes: &[u8]) -> Result<NamedStream, Error> {
     let stream: Stream = decode(bytes)?;
     let request = serde_json::from_str(&stream.request).map_err(|error| {
         Error::new(ErrorKind::AskPerson, "record_unreadable", format!("a stream has no request id: {error}"))
     })?;
-    Ok((InvocationId::from_bytes(stream.invocation), request))
+    // A token that is not read is one that nothing is told under.
+    let progress = stream.progress.and_then(|token| serde_json::from_str(&token).ok());
+    Ok(NamedStream { invocation: InvocationId::from_bytes(stream.invocation), request, progress })
 }

@@ -33,6 +33,8 @@ struct State {
     /// The number that the next event gets.
     next: u64,
     ended: Option<Timestamp>,
+    /// A client has come back to it, perhaps from another process.
+    is_resumed: bool,
     /// Only the reader that came last is given events.
     reader: u64,
     has_reader: bool,
@@ -52,7 +54,7 @@ impl Outlet {
 
     /// One that a client comes back to: the number of its next event is this one.
     pub(super) fn resumed(name: Uuid, next: u64) -> Arc<Self> {
-        let state = State { name: Some(name), next, ..State::default() };
+        let state = State { name: Some(name), next, is_resumed: true, ..State::default() };
         Arc::new(Self { state: Mutex::new(state) })
     }
 
@@ -94,6 +96,10 @@ impl Outlet {
     /// Whether it ended before this time.
     pub(super) fn has_ended_before(&self, time: Timestamp) -> bool {
         self.state.lock().ended.is_some_and(|ended| ended < time)
+    }
+
+    pub(super) fn is_resumed(&self) -> bool {
+        self.state.lock().is_resumed
     }
 
     pub(super) fn has_reader(&self) -> bool {

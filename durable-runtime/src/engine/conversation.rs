@@ -1,0 +1,317 @@
+//! What an invocation in memory and its clients say to each other: questions and their answers, progress and messages.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde_json::Value;
+use tokio::sync::{broadcast, watch};
+
+use crate::journal::record::Reply;
+use crate::notice::LogLevel;
+
+/// How many notices wait for a client that is slow to take them; the oldest are given up first.
+const NOTICES: usize = 256;
+
+/// A question that a client is to be asked. It is durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Question {
+    /// The request, as the protocol has it: `{ "method": .., "params": .. }`, as JSON.
+    pub(crate) request: String,
+    /// Milliseconds since the Unix epoch.
+    pub(crate) expires_at: u64,
+}
+
+/// Questions under their keys: which of the invocation's questions each is.
+pub(crate) type Questions = BTreeMap<String, Arc<Question>>;
+
+/// Something that a client is told beside the result.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Notice {
+    /// How far the call is.
+    Progress { progress: f64, total: Option<f64>, message: Option<String> },
+    /// A message of the tool.
+    Log { level: LogLevel, data: Value },
+}
+
+/// What became of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is the answer, durably; perhaps it was before.
+    Recorded,
+    /// Another answer was first.
+    Conflict,
+    /// There is no such question.
+    Unknown,
+    /// It is no answer to this question: why.
+    Rejected(String),
+}
+
+/// Kept for as long as the invocation is in memory, over all runs of its body.
+pub(crate) struct Conversation {
+    state: Mutex<State>,
+    /// Tells of every change of the state.
+    changed: watch::Sender<()>,
+    notices: broadcast::Sender<Notice>,
+}
+
+#[derive(Default)]
+struct State {
+    open: Questions,
+    /// Answers that the body has not come to yet, each with its number.
+    offers: HashMap<String, (u64, Reply)>,
+    next_offer: u64,
+    /// Why offers were not taken.
+    rejected: HashMap<u64, String>,
+    /// Questions with an answer, and whether that is durable.
+    settled: HashMap<String, (Reply, bool)>,
+    /// All that the body does is wait.
+    is_resting: bool,
+    /// The invocation has left memory.
+    is_over: bool,
+    /// The last progress, in words.
+    status: Option<String>,
+}
+
+impl fmt::Debug for Conversation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conversation").finish_non_exhaustive()
+    }
+}
+
+impl Default for Conversation {
+    fn default() -> Self {
+        Self { state: Mutex::default(), changed: watch::Sender::new(()), notices: broadcast::Sender::new(NOTICES) }
+    }
+}
+
+/// The body's side.
+impl Conversation {
+    /// A run of the body begins: it comes to the questions again.
+    pub(super) fn begin_run(&self) {
+        let mut state = self.state.lock();
+        state.open.clear();
+        state.settled.retain(|_, (_, is_durable)| *is_durable);
+        state.is_resting = false;
+    }
+
+    /// The body has come to a question without an answer; `false` if there was another one under the same key.
+    pub(super) fn ask(&self, key: &str, question: Question) -> bool {
+        let mut state = self.state.lock();
+        let is_new = !state.settled.contains_key(key) && !state.open.contains_key(key);
+        if is_new {
+            state.open.insert(key.to_owned(), Arc::new(question));
+        }
+        drop(state);
+        self.changed.send_replace(());
+        is_new
+    }
+
+    /// The body goes on without an answer.
+    pub(super) fn withdraw(&self, key: &str) {
+        let mut state = self.state.lock();
+        state.open.remove(key);
+        state.settled.insert(key.to_owned(), (Reply::Withdrawn, true));
+        drop(state);
+        self.changed.send_replace(());
+    }
+
+    /// An answer that a client has given, with its number.
+    pub(super) fn offer(&self, key: &str) -> Option<(u64, Reply)> {
+        self.state.lock().offers.get(key).cloned()
+    }
+
+    /// An answer is none: the question stays open.
+    pub(super) fn reject(&self, key: &str, offer: u64, why: String) {
+        let mut state = self.state.lock();
+        state.offers.remove(key);
+        state.rejected.insert(offer, why);
+        drop(state);
+        self.changed.send_replace(());
+    }
+
+    /// The body goes on with this answer, which a replay has given or which is in the batch that is being gathered.
+    pub(super) fn settle(&self, key: &str, reply: Reply, is_durable: bool) {
+        let mut state = self.state.lock();
+        state.open.remove(key);
+        state.offers.remove(key);
+        state.settled.insert(key.to_owned(), (reply, is_durable));
+        drop(state);
+        self.changed.send_replace(());
+    }
+
+    /// All that the body has gathered is durable.
+    pub(super) fn acknowledge(&self, notices: Vec<Notice>) {
+        for notice in notices {
+            self.tell(notice);
+        }
+        let mut state = self.state.lock();
+        let mut has_changed = false;
+        for (_, is_durable) in state.settled.values_mut() {
+            has_changed |= !std::mem::replace(is_durable, true);
+        }
+        drop(state);
+        if has_changed {
+            self.changed.send_replace(());
+        }
+    }
+
+    /// Tells clients something at once; nobody may be there.
+    pub(super) fn tell(&self, notice: Notice) {
+        self.remember(&notice);
+        let _heard = self.notices.send(notice);
+    }
+
+    /// Notes what clients were told by an earlier run.
+    pub(super) fn remember(&self, notice: &Notice) {
+        if let Notice::Progress { message: Some(message), .. } = notice {
+            self.state.lock().status = Some(message.clone());
+        }
+    }
+
+    /// Says whether all that the body does is wait.
+    pub(super) fn rest(&self, is_resting: bool) {
+        let mut state = self.state.lock();
+        // An answer that it has not looked at wakes it.
+        let is_resting = is_resting && !state.open.keys().any(|key| state.offers.contains_key(key));
+        let has_changed = std::mem::replace(&mut state.is_resting, is_resting) != is_resting;
+        drop(state);
+        if has_changed {
+            self.changed.send_replace(());
+        }
+    }
+
+    /// The invocation leaves memory.
+    pub(super) fn end(&self) {
+        self.state.lock().is_over = true;
+        self.changed.send_replace(());
+    }
+
+    /// Ends when there is an answer that the body has to look at.
+    pub(super) async fn offered(&self) {
+        let mut changed = self.changed.subscribe();
+        while self.state.lock().offers.is_empty() {
+            if changed.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+/// The clients' side.
+impl Conversation {
+    /// Tells of every change.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    pub(crate) fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.notices.subscribe()
+    }
+
+    /// The questions that are open now.
+    pub(crate) fn open(&self) -> Questions {
+        self.state.lock().open.clone()
+    }
+
+    /// The open questions, once there is nothing for the body to do but wait; `None` while it works.
+    pub(crate) fn open_at_rest(&self) -> Option<Questions> {
+        let state = self.state.lock();
+        state.is_resting.then(|| state.open.clone())
+    }
+
+    /// How many questions have an answer.
+    pub(crate) fn answered(&self) -> usize {
+        self.state.lock().settled.len()
+    }
+
+    /// Whether a question is over, with an answer or without.
+    pub(crate) fn is_settled(&self, key: &str) -> bool {
+        self.state.lock().settled.contains_key(key)
+    }
+
+    /// What the call is about just now, as its progress says.
+    pub(crate) fn status(&self) -> Option<String> {
+        self.state.lock().status.clone()
+    }
+
+    /// Answers questions, and waits for what becomes of each answer; `None` when the invocation leaves memory before. All
+    /// are offered before the body looks at the first.
+    pub(super) async fn answer(&self, replies: &BTreeMap<String, Reply>) -> Option<BTreeMap<String, Verdict>> {
+        let mut changed = self.changed.subscribe();
+        let mut verdicts = BTreeMap::new();
+        let mut offers = HashMap::new();
+        loop {
+            changed.borrow_and_update();
+            let is_over = {
+                let mut state = self.state.lock();
+                for (key, reply) in replies {
+                    if !verdicts.contains_key(key)
+                        && let Some(verdict) = state.verdict(key, reply, offers.get(key).copied())
+                    {
+                        verdicts.insert(key.clone(), verdict);
+                    }
+                }
+                if verdicts.len() == replies.len() {
+                    return Some(verdicts);
+                }
+                let mut has_offered = false;
+                for (key, reply) in replies {
+                    if !verdicts.contains_key(key)
+                        && !state.offers.contains_key(key)
+                        && !state.settled.contains_key(key)
+                    {
+                        offers.insert(key.clone(), state.offer(key, reply));
+                        has_offered = true;
+                    }
+                }
+                if has_offered {
+                    self.changed.send_replace(());
+                }
+                state.is_over
+            };
+            if is_over {
+                return None;
+            }
+            changed.changed().await.ok()?;
+        }
+    }
+}
+
+impl State {
+    /// What has become of an answer, if that is known; `offer` is its number, if it was offered.
+    fn verdict(&mut self, key: &str, reply: &Reply, offer: Option<u64>) -> Option<Verdict> {
+        if let Some((settled, is_durable)) = self.settled.get(key) {
+            let verdict = if is_same(settled, reply) { Verdict::Recorded } else { Verdict::Conflict };
+            return is_durable.then_some(verdict);
+        }
+        if let Some(why) = offer.and_then(|offer| self.rejected.remove(&offer)) {
+            return Some(Verdict::Rejected(why));
+        }
+        if self.is_resting && !self.open.contains_key(key) {
+            self.offers.remove(key);
+            return Some(Verdict::Unknown);
+        }
+        None
+    }
+
+    fn offer(&mut self, key: &str, reply: &Reply) -> u64 {
+        let number = self.next_offer;
+        self.next_offer += 1;
+        self.offers.insert(key.to_owned(), (number, reply.clone()));
+        self.is_resting = false;
+        number
+    }
+}
+
+/// Whether two answers say the same, however their JSON is written.
+pub(super) fn is_same(one: &Reply, other: &Reply) -> bool {
+    match (one, other) {
+        (Reply::Given(one), Reply::Given(other)) => {
+            let read = |text: &str| serde_json::from_str::<Value>(text).ok();
+            one == other || read(one).is_some_and(|one| read(other) == Some(one))
+        }
+        _ => one == other,
+    }
+}
