@@ -4,6 +4,8 @@ use std::fmt;
 
 use durable_tests::{Client, Fixture, Revision, ServerProcess};
 
+#[path = "mcp/ask.rs"]
+mod ask;
 #[path = "mcp/http.rs"]
 mod http;
 #[path = "mcp/key.rs"]

@@ -345,3 +345,22 @@ async fn questions_that_cannot_be_asked_park_the_call_and_say_why() {
         assert!(error.message().contains(code), "{error}");
     }
 }
+
+#[test]
+fn a_call_that_was_answered_goes_on_by_itself_after_a_restart() {
+    let rows = MemoryBackend::default();
+    let run = "goes on";
+    let first = Process::start(slow_server(&rows).tool(asks_and_hangs));
+    let asked = call(&first.server, "asks_and_hangs", run).answering(|_, _| accepted("Ada"));
+    drop(first.runtime.spawn(asked.into_future()));
+    while effects(run).is_empty() {
+        std::thread::yield_now();
+    }
+    first.kill();
+    // Nobody asks for it.
+    let last = Process::start(slow_server(&rows).tool(asks_and_hangs));
+    while effects(run).len() < 2 {
+        std::thread::yield_now();
+    }
+    drop(last);
+}

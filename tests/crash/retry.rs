@@ -8,8 +8,9 @@ use crate::{KEY, commits, commits_reach, fixture};
 /// Makes a call whose first attempt fails, and kills the server when the failure is durable.
 async fn kill_in_backoff(fixture: &Fixture, tool: &'static str) {
     let server = fixture.start(&[]);
-    let before = commits(&server).await;
+    // The session is a commit too.
     let caller = Client::http(server.url(), Revision::November2025).await;
+    let before = commits(&server).await;
     let call = tokio::spawn(async move { caller.call_keyed(tool, &json!({ "failures": 1 }), KEY).await });
     // The admission, and the first attempt's failure.
     commits_reach(&server, before + 2).await;

@@ -114,6 +114,29 @@ impl HttpClient {
         reply(self.send("tools/call", params, &headers).await).await
     }
 
+    /// Makes a request with these parameters.
+    pub async fn request(&self, method: &str, params: Value, headers: &[(&str, &str)]) -> Reply {
+        reply(self.send(method, params, headers).await).await
+    }
+
+    /// Makes a call again with answers to its questions and the state that came with them.
+    pub async fn call_with_answers(&self, tool: &str, arguments: &Value, state: &Value, answers: Value) -> Reply {
+        let params = json!({ "name": tool, "arguments": arguments, "requestState": state, "inputResponses": answers });
+        self.request("tools/call", params, &[("mcp-name", tool)]).await
+    }
+
+    /// Answers a question of the server, and gives the status of the response.
+    pub async fn answer(&self, id: &Value, result: Value) -> u16 {
+        let answer = json!({ "jsonrpc": "2.0", "id": id, "result": result });
+        self.post(answer.to_string(), &[]).await.status().as_u16()
+    }
+
+    /// Answers questions of a task.
+    pub async fn update_task(&self, id: &str, answers: Value) -> Reply {
+        let params = json!({ "taskId": id, "inputResponses": answers });
+        self.request("tasks/update", params, &[("mcp-name", id)]).await
+    }
+
     /// Asks for the state of a task.
     pub async fn task(&self, id: &str) -> Reply {
         reply(self.send("tasks/get", json!({ "taskId": id }), &[("mcp-name", id)]).await).await
@@ -126,8 +149,15 @@ impl HttpClient {
 
     /// Calls a tool, and gives the stream on which it is answered, with nothing read of it yet.
     pub async fn begin(&self, tool: &str, arguments: &Value) -> Events {
-        let params = json!({ "name": tool, "arguments": arguments });
-        Events::new(self.send("tools/call", params, &[]).await)
+        self.begin_with_meta(tool, arguments, json!({})).await
+    }
+
+    /// The same with these entries of `_meta`.
+    pub async fn begin_with_meta(&self, tool: &str, arguments: &Value, meta: Value) -> Events {
+        let mut params = json!({ "name": tool, "arguments": arguments });
+        params["_meta"] = meta;
+        let headers: &[(&str, &str)] = if self.revision == Revision::July2026 { &[("mcp-name", tool)] } else { &[] };
+        Events::new(self.send("tools/call", params, headers).await)
     }
 
     /// Comes back to a stream after this event.

@@ -181,9 +181,9 @@ impl Engine {
                 None => Loaded::Missing,
             });
         };
-        let was_unclean = match decoded(&owned_row)? {
+        let state = match decoded(&owned_row)? {
             Unfinished::Parked { code, reason, .. } => return Ok(Loaded::Answer(Answer::Parked { code, reason })),
-            Unfinished::Running { unclean_ends, .. } => unclean_ends > 0,
+            Unfinished::Running { unclean_ends, wake_at, .. } => (unclean_ends > 0, wake_at.is_some()),
         };
         let (records, next_row) = self.journal(id).await?;
         let history = match replay::replay(records) {
@@ -218,10 +218,9 @@ impl Engine {
             }
         };
         let deadline = self.deadline(&admission.tool, admission.at);
-        let invocation =
-            Invocation::resume(id, Arc::clone(&self.surroundings), history, next_row, owned_row, was_unclean)
-                .with_deadline(deadline)
-                .with_conversation(self.directory.conversation(id).unwrap_or_default());
+        let invocation = Invocation::resume(id, Arc::clone(&self.surroundings), history, next_row, owned_row, state)
+            .with_deadline(deadline)
+            .with_conversation(self.directory.conversation(id).unwrap_or_default());
         Ok(Loaded::Run(Run { invocation: Arc::new(invocation), body }))
     }
 

@@ -79,7 +79,7 @@ impl Engine {
             Err(why) => return Ok(vec![why]),
         };
         let surroundings = Arc::clone(&self.surroundings);
-        let invocation = Arc::new(Invocation::resume(id, surroundings, history, rows, Vec::new(), false));
+        let invocation = Arc::new(Invocation::resume(id, surroundings, history, rows, Vec::new(), (false, false)));
         // A server that stops starts no attempts; nothing of this run is ever committed.
         invocation.stop();
         let mut body = body(DurableContext::new(Arc::clone(&invocation)));

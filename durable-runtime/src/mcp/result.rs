@@ -9,13 +9,18 @@ use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
 use crate::journal::record::Conclusion;
 
-/// The result of a call: the value as structured content and as one text block with the same JSON, or the error's
-/// text.
+/// The result of a call: a text as it is, any other value as structured content and as one text block with the same JSON, or
+/// the error's text.
 pub(super) fn result(conclusion: &Conclusion) -> CallToolResult {
     match conclusion {
         Conclusion::Succeeded { value } => {
+            let value_read: Option<Value> = serde_json::from_str(value).ok();
+            // A text is not shown to models as JSON.
+            if let Some(Value::String(text)) = value_read {
+                return CallToolResult::success(vec![ContentBlock::text(text)]);
+            }
             let mut result = CallToolResult::success(vec![ContentBlock::text(value.clone())]);
-            result.structured_content = serde_json::from_str(value).ok();
+            result.structured_content = value_read;
             result
         }
         Conclusion::Failed { message, error } => {

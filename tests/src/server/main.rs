@@ -1,5 +1,6 @@
 //! The server that the tests of the whole system start, call and kill.
 
+mod ask;
 mod audit;
 mod dying;
 mod protocol;
@@ -96,6 +97,7 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
         .tool(tables::keep_notes)
         .tool(tables::notes)
         .tool(tables::count_up)
+        .tools(tools![ask::asks, ask::asks_twice, ask::asks_all, ask::tells])
         .tool(audit::audited)
         .tool(audit::charges)
         .tool(protocol::greet)

@@ -121,7 +121,9 @@ impl Invocation {
                     let is_new = matches!(state.owned_row, OwnedRow::None { .. });
                     // After runs that ended uncleanly the body has come to where it only waits: it was not the body then.
                     let is_cleared = state.was_unclean && state.activity.rests_until().is_some();
-                    if !is_new && !is_cleared {
+                    // An answer came while it waited outside of memory: from now on it is not to wait for the end of that.
+                    let is_awake = state.sleeps_in_store && !state.has_gathered_nothing();
+                    if !is_new && !is_cleared && !is_awake {
                         return None;
                     }
                     codec::encode(&running(state.next_row, None))
@@ -165,6 +167,7 @@ impl Invocation {
             }
         }
         if let Some(row) = unfinished {
+            state.sleeps_in_store = end.is_none() && self.long_rest(&state).is_some();
             batch.put(Keyspace::Unfinished, row_key, row.clone());
             state.owned_row = OwnedRow::Stored(row);
         }

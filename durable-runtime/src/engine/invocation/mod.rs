@@ -88,6 +88,8 @@ struct State {
     hold: Hold,
     /// The last runs of the invocation ended uncleanly, and this one has not shown yet that it does better.
     was_unclean: bool,
+    /// Its row says that it is not to be run before some time.
+    sleeps_in_store: bool,
 }
 
 /// What all invocations of an engine use.
@@ -127,19 +129,24 @@ impl Invocation {
         Self::new(id, surroundings, History::new(admission), records, 0, OwnedRow::None { key, name }, admitted)
     }
 
-    /// An invocation as the store has it; `was_unclean` if its last run ended uncleanly.
+    /// An invocation as the store has it; `was_unclean` if its last run ended uncleanly, `sleeps_in_store` if its
+    /// row says that it is not to be run before some time.
     pub(crate) fn resume(
         id: InvocationId,
         surroundings: Arc<Surroundings>,
         history: History,
         next_row: u32,
         owned_row: Vec<u8>,
-        was_unclean: bool,
+        (was_unclean, sleeps_in_store): (bool, bool),
     ) -> Self {
         let owned_row = OwnedRow::Stored(owned_row);
         let (admitted, _) = watch::channel(true);
         let invocation = Self::new(id, surroundings, history, Vec::new(), next_row, owned_row, admitted);
-        invocation.state.lock().was_unclean = was_unclean;
+        {
+            let mut state = invocation.state.lock();
+            state.was_unclean = was_unclean;
+            state.sleeps_in_store = sleeps_in_store;
+        }
         invocation
     }
 
@@ -180,6 +187,7 @@ impl Invocation {
                 activity: Activity::default(),
                 hold: Hold::None,
                 was_unclean: false,
+                sleeps_in_store: false,
             }),
         }
     }

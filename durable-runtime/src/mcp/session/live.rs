@@ -127,16 +127,21 @@ impl CallStream {
         let Some(request) = question::server_request(request) else { return (comes, id) };
         if tries == 1 && self.outlet.is_resumed() {
             // The process before this one may have asked the same.
-            self.withdraw(&question_id(opening.saturating_sub(1), 1, invocation, key));
+            self.cancel(&question_id(opening.saturating_sub(1), 1, invocation, key));
         }
         self.live.routes.lock().questions.insert(id.clone(), verdict);
         self.outlet.send(JsonRpcMessage::request(request, id.clone()));
         (comes, id)
     }
 
-    /// Tells the client that a question need not be answered any more.
+    /// Tells the client that a question need not be answered any more, if it has not answered it.
     pub(in crate::mcp) fn withdraw(&self, id: &RequestId) {
-        self.live.routes.lock().questions.remove(id);
+        if self.live.take_question(id).is_some() {
+            self.cancel(id);
+        }
+    }
+
+    fn cancel(&self, id: &RequestId) {
         let params =
             CancelledNotificationParam::new(Some(id.clone()), Some("the call goes on without an answer".into()));
         self.send(ServerNotification::CancelledNotification(CancelledNotification::new(params)));
