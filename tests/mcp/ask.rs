@@ -1,6 +1,6 @@
 //! Questions to clients, progress and messages, in each way that the protocol has for them.
 
-use durable_tests::{Event, HttpClient, Revision, ServerProcess, eventually};
+use durable_tests::{Events, HttpClient, Revision, ServerProcess, eventually};
 use serde_json::{Value, json};
 
 use crate::fixture;
@@ -22,12 +22,8 @@ fn named(name: &str) -> Value {
     json!({ "action": "accept", "content": { "name": name } })
 }
 
-fn message(event: Option<Event>) -> Value {
-    event.expect("an event").message.expect("a message")
-}
-
 /// The next message of a stream, events without one left out.
-async fn next(stream: &mut durable_tests::Events) -> Value {
+async fn next(stream: &mut Events) -> Value {
     loop {
         let event = stream.next().await.expect("an event");
         if let Some(message) = event.message {
