@@ -41,7 +41,9 @@ async fn release(
         Elicited::Accepted(Approval { approve: true, note }) => note,
         Elicited::Accepted(Approval { approve: false, .. }) | Elicited::Declined => return Ok(Released::Rejected),
         Elicited::Cancelled | Elicited::Expired => return Ok(Released::Unanswered),
-        Elicited::Unavailable(why) => return Err(ToolError::new(format!("nobody can be asked to approve this: {why}"))),
+        Elicited::Unavailable(why) => {
+            return Err(ToolError::new(format!("nobody can be asked to approve this: {why}")));
+        }
     };
 
     cx.progress(2.0, Some(3.0), "publishing");

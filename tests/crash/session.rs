@@ -113,7 +113,7 @@ async fn a_session_goes_on_after_a_death_and_one_that_was_ended_does_not() {
     let server = fixture.start(&[]);
     let kept = HttpClient::connect(server.url(), Revision::November2025).await;
     let ended = HttpClient::connect(server.url(), Revision::November2025).await;
-    assert_eq!(ended.end_session().await, 202);
+    assert_eq!(ended.end_session().await, 204);
     assert_eq!(ended.call("greet", &json!({ "name": "ada" }), &[]).await.status, 404);
     server.kill();
     let server = fixture.start(&[]);
