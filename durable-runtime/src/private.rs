@@ -14,6 +14,6 @@ pub use crate::step::{
     TimedOutError, at_least, at_most, attempt, infallible, key, never,
 };
 pub use crate::tool::{
-    ArgumentError, Body, Sent, Tool, ToolDefinition, ToolFault, ToolReturn, ToolValue, decode_arguments, sent,
+    ArgumentError, Body, Sent, TaskMode, Tool, ToolDefinition, ToolFault, ToolReturn, ToolValue, decode_arguments, sent,
 };
 pub use crate::toolset::ToolMethods;

@@ -174,6 +174,8 @@ pub struct ToolDefinition {
     pub(crate) idempotent: bool,
     pub(crate) idempotency: Option<KeySource>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) detach: bool,
+    pub(crate) requires: Vec<&'static str>,
     pub(crate) states: Vec<StateType>,
     pub(crate) audits: Vec<Audit>,
     pub(crate) input_schema: Value,
@@ -197,6 +199,8 @@ impl ToolDefinition {
             idempotent: false,
             idempotency: None,
             timeout: None,
+            detach: false,
+            requires: Vec::new(),
             states: Vec::new(),
             audits: Vec::new(),
             input_schema: schema::<A>(),
@@ -281,6 +285,22 @@ impl ToolDefinition {
     #[must_use]
     pub fn timeout_ms(mut self, millis: u64) -> Self {
         self.timeout = Some(Duration::from_millis(millis));
+        self
+    }
+
+    /// Says that a call goes on when its client has gone.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn detach(mut self) -> Self {
+        self.detach = true;
+        self
+    }
+
+    /// Says that the client must have this capability.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn requires(mut self, capability: &'static str) -> Self {
+        self.requires.push(capability);
         self
     }
 

@@ -5,7 +5,8 @@ use crate::diagnostics::Diagnostics;
 use crate::once::{self, Setting};
 use crate::option::{self, Vocabulary};
 use proc_macro2::TokenStream;
-use syn::parse::ParseStream;
+use syn::parse::{ParseStream, Parser as _};
+use syn::punctuated::Punctuated;
 use syn::{Error, Ident, LitBool, LitStr, Path, Result, Token};
 
 const TOOL: Vocabulary = Vocabulary {
@@ -20,11 +21,22 @@ const TOOL: Vocabulary = Vocabulary {
         "idempotent",
         "idempotency",
         "timeout",
+        "task",
+        "task_after",
+        "on_disconnect",
+        "requires",
         "rename_all",
         "retry",
         "crate",
     ],
 };
+
+/// When calls of a tool are tasks from their begin on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    Always,
+    Required,
+}
 
 /// A yes or no, with the option's name.
 #[derive(Clone)]
@@ -47,6 +59,14 @@ pub(crate) struct Options {
     pub(crate) idempotency: Option<(Ident, LitStr)>,
     /// Milliseconds from a call's admission to its end, with the option's name.
     pub(crate) timeout: Option<(Ident, u64)>,
+    /// When calls are tasks, with the option's name.
+    pub(crate) task: Option<(Ident, Task)>,
+    /// Milliseconds after which a call goes on as a task, with the option's name.
+    pub(crate) task_after: Option<(Ident, u64)>,
+    /// Whether calls go on when their clients have gone, with the option's name.
+    pub(crate) detach: Option<Ident>,
+    /// What clients must be able to do, with the option's name.
+    pub(crate) requires: Option<(Ident, Vec<Ident>)>,
     /// How the names of arguments are made, with the option's name.
     pub(crate) rename_all: Option<(Ident, Rename)>,
     /// What the markers of the tool say of retries unless they say it themselves, with the option's name.
@@ -85,6 +105,22 @@ impl Options {
                     return Err(Error::new(at, "no call ends in no time: write a longer `timeout`"));
                 }
                 self.timeout = Some((name.clone(), milliseconds));
+            }
+            "task" => self.task = Some((name.clone(), task(&option::text(name, input)?)?)),
+            "task_after" => self.task_after = Some((name.clone(), once::milliseconds(name, input)?.0)),
+            "on_disconnect" => {
+                let what = option::text(name, input)?;
+                if what.value() != "detach" {
+                    return Err(Error::new(
+                        what.span(),
+                        "a call either goes on without its client or does not: write `on_disconnect = \"detach\"`, or remove it",
+                    ));
+                }
+                self.detach = Some(name.clone());
+            }
+            "requires" => {
+                let content = once::parenthesized(name, input, "requires(sampling)")?;
+                self.requires = Some((name.clone(), capabilities(name, content)?));
             }
             "rename_all" => {
                 let rule = Rename::read(&option::text(name, input)?)?;
@@ -137,6 +173,36 @@ fn filled(text: LitStr) -> Result<LitStr> {
     Ok(text)
 }
 
+fn task(mode: &LitStr) -> Result<Task> {
+    match mode.value().as_str() {
+        "always" => Ok(Task::Always),
+        "required" => Ok(Task::Required),
+        _ => Err(Error::new(
+            mode.span(),
+            "a call is a task where the client can have tasks, `\"always\"`, or for such clients only, `\"required\"`; without \
+             `task` it becomes one when it takes long",
+        )),
+    }
+}
+
+fn capabilities(name: &Ident, content: TokenStream) -> Result<Vec<Ident>> {
+    let listed = Punctuated::<Ident, Token![,]>::parse_terminated.parse2(content)?;
+    if listed.is_empty() {
+        return Err(Error::new(name.span(), "`requires` says nothing: write `requires(sampling)`, or remove it"));
+    }
+    for capability in &listed {
+        if !["elicitation", "sampling", "roots"].iter().any(|known| capability == known) {
+            return Err(Error::new(
+                capability.span(),
+                format!(
+                    "`{capability}` is nothing that a tool asks its client for: write `elicitation`, `sampling` or `roots`"
+                ),
+            ));
+        }
+    }
+    Ok(listed.into_iter().collect())
+}
+
 fn key_source(source: LitStr) -> Result<LitStr> {
     if source.value().is_empty() {
         return Err(Error::new(
@@ -176,6 +242,10 @@ mod tests {
                 idempotent,
                 idempotency = "order",
                 timeout = "1m",
+                task = "always",
+                task_after = "5s",
+                on_disconnect = "detach",
+                requires(sampling, roots),
                 rename_all = "camelCase",
                 retry(attempts = 3),
                 crate = crate::durable
@@ -192,6 +262,10 @@ mod tests {
         assert!(options.idempotent.is_some());
         assert_eq!(options.idempotency.expect("a source").1.value(), "order");
         assert_eq!(options.timeout.expect("a duration").1, 60_000);
+        assert_eq!(options.task.expect("a mode").1, Task::Always);
+        assert_eq!(options.task_after.expect("a duration").1, 5_000);
+        assert!(options.detach.is_some());
+        assert_eq!(options.requires.expect("capabilities").1.len(), 2);
         assert_eq!(options.rename_all.expect("a rule").1, Rename::Camel);
         assert_eq!(options.retry.expect("retries").1[0].method, "attempts");
         let library = options.library.expect("a path");
@@ -209,6 +283,9 @@ mod tests {
                 destructive = 1,
                 idempotency = "",
                 timeout = "0s",
+                task = "sometimes",
+                on_disconnect = "cancel",
+                requires(tasks),
                 rename_all = "camel",
                 retry(attempts = 0),
                 crate = 5
@@ -222,10 +299,14 @@ mod tests {
                 "this text is empty: write one, or remove the option",
                 "unknown option `readonly`: did you mean `read_only`? `#[durable_tool(..)]` takes `name`, `title`, \
                  `description`, `read_only`, `destructive`, `open_world`, `idempotent`, `idempotency`, `timeout`, \
-                 `rename_all`, `retry`, `crate`",
+                 `task`, `task_after`, `on_disconnect`, `requires`, `rename_all`, `retry`, `crate`",
                 "`destructive` takes `true` or `false`: write `destructive = false`",
                 "a key is made of something: write the name of a parameter, or `\"args\"` for all of them",
                 "no call ends in no time: write a longer `timeout`",
+                "a call is a task where the client can have tasks, `\"always\"`, or for such clients only, `\"required\"`; \
+                 without `task` it becomes one when it takes long",
+                "a call either goes on without its client or does not: write `on_disconnect = \"detach\"`, or remove it",
+                "`tasks` is nothing that a tool asks its client for: write `elicitation`, `sampling` or `roots`",
                 "`camel` is no way to write names: write one of `lowercase`, `UPPERCASE`, `PascalCase`, `camelCase`, \
                  `snake_case`, `SCREAMING_SNAKE_CASE`, `kebab-case`, `SCREAMING-KEBAB-CASE`",
                 "a step has at least one attempt: write `attempts = 1` for a step that is not retried",

@@ -9,7 +9,7 @@ use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
 use syn::{Attribute, Expr, Ident, LitStr, Meta, PatType, Path, Type};
 
-const ARGUMENT: Vocabulary = Vocabulary { owner: "`#[arg(..)]`", names: &["default", "rename"] };
+const ARGUMENT: Vocabulary = Vocabulary { owner: "`#[arg(..)]`", names: &["default", "rename", "header"] };
 
 /// An argument of a tool.
 #[derive(Clone)]
@@ -22,6 +22,8 @@ pub(crate) struct Argument {
     pub(crate) default: Option<Expr>,
     /// The name by which clients give the argument.
     pub(crate) public_name: String,
+    /// The HTTP header that clients repeat the argument in, after `Mcp-Param-`.
+    pub(crate) header: Option<LitStr>,
     /// The `args` of `#[args]`: the argument's type has the arguments of the tool as its fields.
     pub(crate) whole: Option<Path>,
 }
@@ -107,8 +109,29 @@ impl Argument {
                 ),
             );
         }
-        Self { name, ty: (*parameter.ty).clone(), docs, default: written.default, public_name, whole }
+        Self {
+            name,
+            ty: (*parameter.ty).clone(),
+            docs,
+            default: written.default,
+            public_name,
+            header: written.header,
+            whole,
+        }
     }
+}
+
+/// A token of RFC 9110, as the name of a header is.
+fn header(name: LitStr) -> syn::Result<LitStr> {
+    let is_token = |letter: char| letter.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(letter);
+    let text = name.value();
+    if !text.is_empty() && text.chars().all(is_token) {
+        return Ok(name);
+    }
+    Err(syn::Error::new(
+        name.span(),
+        format!("`{text}` is no name of a header: write letters, digits and `-`, as in `#[arg(header = \"Region\")]`"),
+    ))
 }
 
 /// Whether an attribute belongs to the macros that derive how a type is read.
@@ -131,6 +154,7 @@ pub(crate) fn is_owned(ty: &Type) -> bool {
 struct Written {
     default: Option<Expr>,
     rename: Option<LitStr>,
+    header: Option<LitStr>,
 }
 
 impl Written {
@@ -150,6 +174,8 @@ impl Written {
         ARGUMENT.read(list, diagnostics, |name, input, _| {
             if name == "rename" {
                 written.rename = Some(option::text(name, input)?);
+            } else if name == "header" {
+                written.header = Some(header(option::text(name, input)?)?);
             } else {
                 written.default = Some(option::value(name, input, "an expression", "10")?);
             }

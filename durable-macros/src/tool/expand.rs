@@ -1,5 +1,6 @@
 //! Writes what a plan says.
 
+use super::args::Task;
 use super::idempotency::KeySource;
 use super::plan::{Function, Plan};
 use super::signature::{self, Parameter};
@@ -196,7 +197,11 @@ impl Plan {
                 let name = &argument.public_name;
                 quote_spanned!(span=> #[serde(rename = #name)])
             });
-            quote_spanned!(span=> #(#docs)* #default #renamed #name: #ty)
+            let header = argument
+                .header
+                .as_ref()
+                .map(|header| quote_spanned!(span=> #[schemars(extend("x-mcp-header" = #header))]));
+            quote_spanned!(span=> #(#docs)* #default #renamed #header #name: #ty)
         });
         let fields: Vec<TokenStream> = fields.collect();
         quote_spanned! {span=>
@@ -228,6 +233,17 @@ impl Plan {
             let milliseconds = once::whole(milliseconds);
             quote_spanned!(span=> .timeout_ms(#milliseconds))
         });
+        let runtime = self.runtime.module();
+        let task = self.task.map(|task| match task {
+            Task::Always => quote_spanned!(span=> .task(#runtime::TaskMode::Always)),
+            Task::Required => quote_spanned!(span=> .task(#runtime::TaskMode::Required)),
+        });
+        let task_after = self.task_after.map(|milliseconds| {
+            let milliseconds = once::whole(milliseconds);
+            quote_spanned!(span=> .task_after(#milliseconds))
+        });
+        let detach = self.detach.then(|| quote_spanned!(span=> .detach()));
+        let requires = self.requires.iter().map(|capability| quote_spanned!(span=> .requires(#capability)));
         let arguments = whole(function).map_or_else(|| quote_spanned!(span=> __DurableArguments), |ty| quote!(#ty));
         let states = function.parameters.iter().filter_map(|parameter| match parameter {
             Parameter::State(state) => Some(quote_spanned!(span=> .state::<#state>())),
@@ -239,7 +255,7 @@ impl Plan {
         });
         quote_spanned! {span=>
             #new::<#arguments, _>(&Self::SENT, #name, #description) #title #read_only #destructive #open_world
-                #idempotent #key_source #timeout #(#states)* #(#audits)*
+                #idempotent #key_source #timeout #task #task_after #detach #(#requires)* #(#states)* #(#audits)*
         }
     }
 

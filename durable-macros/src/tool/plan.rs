@@ -1,6 +1,6 @@
 //! Decides what a tool expands to, from its options, its signature and its body.
 
-use super::args::{self, Options};
+use super::args::{self, Options, Task};
 use super::idempotency::{self, KeySource};
 use super::signature::{self, Context, Parameter, Reading};
 use crate::audit::{self, Audit};
@@ -33,6 +33,13 @@ pub(crate) struct Plan {
     pub(crate) key_source: Option<KeySource>,
     /// Milliseconds.
     pub(crate) timeout: Option<u64>,
+    pub(crate) task: Option<Task>,
+    /// Milliseconds.
+    pub(crate) task_after: Option<u64>,
+    /// Its calls go on when their clients have gone.
+    pub(crate) detach: bool,
+    /// What its clients must be able to do.
+    pub(crate) requires: Vec<String>,
     /// `None` if mistakes have left nothing that the compiler could check without complaining again.
     pub(crate) function: Option<Function>,
 }
@@ -97,6 +104,15 @@ impl Plan {
             idempotent: options.idempotent.is_some(),
             key_source,
             timeout: options.timeout.map(|(_, milliseconds)| milliseconds),
+            task: options.task.map(|(_, task)| task),
+            task_after: options.task_after.map(|(_, milliseconds)| milliseconds),
+            detach: options.detach.is_some(),
+            requires: options
+                .requires
+                .into_iter()
+                .flat_map(|(_, listed)| listed)
+                .map(|name| name.to_string())
+                .collect(),
             function,
         }
     }
@@ -173,6 +189,21 @@ fn contradictions(options: &Options, reading: &Reading, read_only: bool, diagnos
             "a `read_only` tool is not journaled, so that there is nothing to put an end to: remove `timeout`, or \
              `read_only`",
         );
+    }
+    let on_tasks = [
+        options.task.as_ref().map(|(name, _)| name),
+        options.task_after.as_ref().map(|(name, _)| name),
+        options.detach.as_ref(),
+        options.requires.as_ref().map(|(name, _)| name),
+    ];
+    for name in on_tasks.into_iter().flatten().filter(|_| read_only) {
+        diagnostics.on(
+            name,
+            format!("a `read_only` tool is answered at once and not journaled: remove `{name}`, or `read_only`"),
+        );
+    }
+    if let (Some(_), Some((name, _))) = (&options.task, &options.task_after) {
+        diagnostics.on(name, "the tool's calls are tasks from their begin on: remove `task_after`, or `task`");
     }
     if let Some((name, _)) = options.retry.as_ref().filter(|_| read_only) {
         diagnostics.on(name, "a `read_only` tool has no steps to be retried: remove `retry(..)`, or `read_only`");

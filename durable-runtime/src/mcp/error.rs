@@ -17,13 +17,25 @@ pub(super) fn protocol_error(error: &Error) -> ErrorData {
         ErrorKind::FixProgram | ErrorKind::Redeploy | ErrorKind::AskPerson => ErrorCode::INTERNAL_ERROR,
     };
     let mut data = json!({ "type": error.code(), "next": error.kind() });
-    if error.code() == "tasks_required" {
-        let tasks = ClientCapabilities::builder().enable_tasks().build();
-        let refusal = ErrorData::missing_required_client_capability(tasks);
+    if let Some(required) = required(error.code()) {
+        let refusal = ErrorData::missing_required_client_capability(required);
         if let (Some(data), Some(Value::Object(required))) = (data.as_object_mut(), refusal.data) {
             data.extend(required);
         }
         return ErrorData::new(refusal.code, error.to_string(), Some(data));
     }
     ErrorData::new(code, error.to_string(), Some(data))
+}
+
+/// What the client must be able to do for an error of this code not to come again.
+#[expect(deprecated, reason = "sampling and roots are deprecated in the protocol, and tools require them")]
+fn required(code: &str) -> Option<ClientCapabilities> {
+    let builder = ClientCapabilities::builder();
+    Some(match code {
+        "tasks_required" => builder.enable_tasks().build(),
+        "elicitation_required" => builder.enable_elicitation().build(),
+        "sampling_required" => builder.enable_sampling().build(),
+        "roots_required" => builder.enable_roots().build(),
+        _ => return None,
+    })
 }

@@ -155,6 +155,28 @@ fn session_of(extensions: &Extensions) -> Option<SessionId> {
     session.to_str().ok().map(Into::into)
 }
 
+/// Refuses a call whose client cannot be asked what the tool asks.
+fn require(tool: &RegisteredTool, context: &RequestContext<RoleServer>) -> Result<(), Error> {
+    let client = context.client_capabilities();
+    for capability in &tool.definition.requires {
+        let (has, code) = match *capability {
+            "elicitation" => {
+                (client.as_ref().is_some_and(|client| client.elicitation.is_some()), "elicitation_required")
+            }
+            "sampling" => (client.as_ref().is_some_and(|client| client.sampling.is_some()), "sampling_required"),
+            _ => (client.as_ref().is_some_and(|client| client.roots.is_some()), "roots_required"),
+        };
+        if !has {
+            let message = format!(
+                "`{}` asks its client for `{capability}`; declare it in the client's capabilities",
+                tool.definition.name
+            );
+            return Err(Error::new(ErrorKind::FixCall, code, message));
+        }
+    }
+    Ok(())
+}
+
 impl Handler {
     /// Cancels the call that a request of this connection made.
     async fn cancel(&self, request: &RequestId, reason: Option<String>, context: &NotificationContext<RoleServer>) {
@@ -201,6 +223,7 @@ impl Handler {
                 Err(Refusal::Other(error)) => Err(error),
             };
         }
+        require(registered, context)?;
         let task_after = self.task_after(registered, context)?;
         let now = parts.engine.surroundings().clock.now();
         let stream = context.extensions.get::<CallStream>().map(|stream| (stream, new_uuid7(now)));

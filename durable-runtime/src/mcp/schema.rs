@@ -1,6 +1,6 @@
 //! Schemas: what clients are told of the tools, and the check of arguments before a call is admitted.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jsonschema::error::ValidationErrorKind;
@@ -81,10 +81,28 @@ fn input_validator(definition: &ToolDefinition) -> Result<Validator, Error> {
     if definition.input_schema.get("type") != Some(&Value::from("object")) {
         return Err(invalid("its root is not an object".into()));
     }
+    check_headers(&definition.input_schema).map_err(&invalid)?;
     jsonschema::options()
         .with_draft(Draft::Draft202012)
         .build(&definition.input_schema)
         .map_err(|error| invalid(error.to_string()))
+}
+
+/// Arguments that clients repeat in headers are told apart by these, and are of types that a header can have.
+fn check_headers(schema: &Value) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        let Some(header) = property.get("x-mcp-header").and_then(Value::as_str) else { continue };
+        if !seen.insert(header.to_ascii_lowercase()) {
+            return Err(format!("two arguments have the header `{header}`, one of them `{name}`"));
+        }
+        if !matches!(property.get("type").and_then(Value::as_str), Some("string" | "integer" | "boolean")) {
+            return Err(format!(
+                "`{name}` has the header `{header}`, and only texts, whole numbers and booleans have one, not as an `Option`"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn tool(definition: &ToolDefinition) -> Tool {
