@@ -1,6 +1,6 @@
 //! Sessions of the revision 2025-11-25 over the end of their process.
 
-use durable_tests::{Client, Events, Fixture, HttpClient, Revision, ServerProcess};
+use durable_tests::{Client, Events, Fixture, HttpClient, Revision, ServerProcess, eventually};
 use serde_json::{Value, json};
 
 use crate::fixture;
@@ -97,6 +97,10 @@ async fn a_clean_stop_ends_the_stream_without_a_response_and_the_client_comes_ba
     let server = fixture.start(&[]);
     let (client, mut stream, first) = held_call(&fixture, &server, "two_steps", "first.after").await;
     server.ask_to_stop();
+    let address = server.url().trim_start_matches("http://").trim_end_matches("/mcp").to_owned();
+    // It takes no connections any more: it is stopping.
+    let has_heard = async || std::net::TcpStream::connect(&address).is_err().then_some(());
+    eventually("the begin of the stop", has_heard).await;
     fixture.release("first.after");
     assert_eq!(stream.rest().await, []);
     assert!(server.end().await.success());

@@ -187,7 +187,7 @@ impl Engine {
             match self.load(id).await? {
                 Loaded::Answer(answer) => return Ok(Some(Submitted { id, source: AnswerSource::Known(answer) })),
                 // It waits outside of memory, or could not go on before and now can.
-                Loaded::Run(_) => {
+                Loaded::Run(_) | Loaded::Suspended => {
                     if let Some(coming) = self.directory.enter(id) {
                         // Read again, now that nobody else can go on with it.
                         self.execute(id, None);

@@ -94,11 +94,27 @@ impl Directory {
         let entries = self.entries.lock();
         let live = entries.live.get(&id)?;
         live.interruption.send_if_modified(|told| {
-            let is_first = told.is_none();
-            told.get_or_insert_with(|| interruption.clone());
-            is_first
+            let counts = told.as_ref().is_none_or(|first| interruption.outdoes(first));
+            if counts {
+                *told = Some(interruption.clone());
+            }
+            counts
         });
         Some(live.coming())
+    }
+
+    /// Whether anybody waits for an invocation in memory.
+    pub(super) fn is_watched(&self, id: InvocationId) -> bool {
+        self.entries.lock().live.get(&id).is_some_and(|live| live.answer.receiver_count() > 0)
+    }
+
+    /// The suspension of an invocation is durable: from now on it may be taken up again. Another interruption that came
+    /// meanwhile stays.
+    pub(super) fn suspended(&self, id: InvocationId) {
+        if let Some(live) = self.entries.lock().live.get(&id) {
+            live.interruption
+                .send_if_modified(|told| told.take_if(|told| matches!(told, Interruption::Suspended { .. })).is_some());
+        }
     }
 
     /// Where an invocation in memory is told that it is interrupted.

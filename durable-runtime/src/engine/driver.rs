@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use tokio_util::sync::CancellationToken;
 
 use super::execution::Run;
-use super::interruption::{Interrupter, InterruptionSignal};
+use super::interruption::{Interrupter, Interruption, InterruptionSignal};
 use super::invocation::{BatchEnd, Halt, Invocation};
 use crate::audit::{Audit, CallEnd, EndedCall};
 use crate::clock::Timestamp;
@@ -31,6 +31,8 @@ pub(super) enum End {
     StoreFailed(StoreError),
     /// Somebody else has gone on with the invocation.
     Lost,
+    /// Its client has gone, and it waits, durably, for that one to come back.
+    Suspended,
     /// All that it does is wait until then, and its body is dropped.
     Waiting(Timestamp),
     /// The server stops.
@@ -103,7 +105,7 @@ pub(super) async fn run(
             }
             // The body is polled while a commit is under way too: attempts that were allowed to start go on meanwhile.
             if end.is_none() && panicked.is_none() {
-                end = interrupter.poll(task).map(|why| ended_with(&invocation, why.into_conclusion()));
+                end = interrupter.poll(task).map(|why| interrupted(&invocation, why));
             }
             if end.is_none() && panicked.is_none() && std::mem::take(&mut body_is_due) {
                 let polled = match poll_caught(body.as_mut(), task) {
@@ -122,7 +124,7 @@ pub(super) async fn run(
                     None => {
                         end = match interrupter.due() {
                             // The last attempt has ended, and the body goes no further, whether it has come to its end or not.
-                            Some(why) => Some(ended_with(&invocation, why.into_conclusion())),
+                            Some(why) => Some(interrupted(&invocation, why)),
                             None => polled.map(|concluded| {
                                 error_type = concluded.as_ref().ok().and_then(|concluded| concluded.error_type.clone());
                                 conclude(&invocation, concluded)
@@ -217,14 +219,22 @@ fn audit(invocation: &Invocation, ended: &Ended, error_type: Option<&str>, audit
     call.put(audits, &invocation.surroundings.audit_keys, batch);
 }
 
+fn interrupted(invocation: &Invocation, why: Interruption) -> BatchEnd {
+    match why.into_end() {
+        Ok(conclusion) => ended_with(invocation, conclusion),
+        Err(unfinished) => BatchEnd::Unfinished(unfinished),
+    }
+}
+
 fn parked(invocation: &Invocation, code: String, reason: String) -> BatchEnd {
-    BatchEnd::Parked(Unfinished::Parked { code, reason, at: invocation.now().as_millis() })
+    BatchEnd::Unfinished(Unfinished::Parked { code, reason, at: invocation.now().as_millis() })
 }
 
 fn ended(end: BatchEnd) -> End {
     match end {
         BatchEnd::Ended(ended) => End::Ended(ended),
-        BatchEnd::Parked(Unfinished::Parked { code, reason, .. }) => End::Parked { code, reason },
-        BatchEnd::Parked(Unfinished::Running { .. }) => unreachable!("only a parked row ends a run"),
+        BatchEnd::Unfinished(Unfinished::Parked { code, reason, .. }) => End::Parked { code, reason },
+        BatchEnd::Unfinished(Unfinished::Suspended { .. }) => End::Suspended,
+        BatchEnd::Unfinished(Unfinished::Running { .. }) => unreachable!("a running row ends no run"),
     }
 }

@@ -87,6 +87,10 @@ impl Engine {
                 None => match self.load_or_end(id, &interruption).await {
                     Ok(Loaded::Run(run)) => run,
                     Ok(Loaded::Answer(answer)) => return Some(answer),
+                    Ok(Loaded::Suspended) => match self.leave_suspended(id) {
+                        None => continue,
+                        Some(left) => return left,
+                    },
                     Ok(Loaded::Missing) => return Some(Answer::NotAdmitted("it is not in the store".into())),
                     Err(error) if error.kind() == ErrorKind::AskPerson => {
                         tracing::error!(invocation = %id, %error, "an invocation cannot be read");
@@ -110,6 +114,10 @@ impl Engine {
                     tracing::warn!(invocation = %id, code, reason, "an invocation is parked");
                     return Some(Answer::Parked { code, reason });
                 }
+                End::Suspended => match self.leave_suspended(id) {
+                    None => continue,
+                    Some(left) => return left,
+                },
                 End::Stopped if invocation.is_admitted() => return Some(stopping()),
                 End::Stopped => return Some(Answer::NotAdmitted("the server is stopping".into())),
                 End::Lost => {
@@ -159,6 +167,12 @@ impl Engine {
                 return Some(stopping());
             }
         }
+    }
+
+    /// Takes a suspended invocation out of memory; `None` when somebody waits for it again, or it is interrupted otherwise.
+    fn leave_suspended(&self, id: InvocationId) -> Option<Option<Answer>> {
+        self.directory.suspended(id);
+        self.directory.leave_unwatched(id).then_some(None)
     }
 
     async fn load_or_end(&self, id: InvocationId, interruption: &InterruptionSignal) -> Result<Loaded, Error> {

@@ -36,16 +36,28 @@ pub(crate) enum Interruption {
         /// Who, or why.
         reason: String,
     },
+    /// Its client has gone, and may come back. It does not end, but goes no further.
+    Suspended {
+        /// When it is cancelled, if the client has not come back.
+        until: Timestamp,
+    },
 }
 
 impl Interruption {
-    pub(super) fn into_conclusion(self) -> Conclusion {
+    /// How the invocation ends with it, or what becomes of its row if it does not end.
+    pub(super) fn into_end(self) -> Result<Conclusion, Unfinished> {
         match self {
             Self::TimedOut { limit } => {
-                Conclusion::TimedOut { limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX) }
+                Ok(Conclusion::TimedOut { limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX) })
             }
-            Self::Cancelled { reason } => Conclusion::Cancelled { reason },
+            Self::Cancelled { reason } => Ok(Conclusion::Cancelled { reason }),
+            Self::Suspended { until } => Err(Unfinished::Suspended { until: until.as_millis() }),
         }
+    }
+
+    /// Whether it counts although another one came first.
+    pub(super) fn outdoes(&self, first: &Self) -> bool {
+        matches!(first, Self::Suspended { .. }) && !matches!(self, Self::Suspended { .. })
     }
 }
 
@@ -203,11 +215,21 @@ impl Engine {
         let Some(row) = store.get(Keyspace::Unfinished, key.clone()).await? else {
             return self.load(id).await;
         };
+        let conclusion = match interruption.into_end() {
+            Ok(conclusion) => conclusion,
+            Err(unfinished) => {
+                let mut batch = Batch::default();
+                batch.guard(Keyspace::Unfinished, key.clone(), Some(row));
+                batch.put(Keyspace::Unfinished, key, codec::encode(&unfinished));
+                self.commit(batch).await?;
+                return Ok(Loaded::Suspended);
+            }
+        };
         let admission = self.admission(id).await?;
         let ended = Ended {
             tool: admission.tool,
             principal: admission.principal,
-            conclusion: interruption.into_conclusion(),
+            conclusion,
             admitted_at: admission.at,
             at: self.surroundings.clock.now().as_millis(),
         };
@@ -234,6 +256,15 @@ impl Engine {
             )),
             Err(CommitError::Store(error)) => Err(error.into()),
         }
+    }
+
+    /// Suspends an invocation whose client has gone, unless another one waits for it.
+    pub(crate) async fn suspend(self: &Arc<Self>, id: InvocationId) -> Result<(), Error> {
+        if self.directory.is_watched(id) {
+            return Ok(());
+        }
+        let until = self.surroundings.clock.now().after(self.surroundings.limits.suspension);
+        self.interrupt(id, Interruption::Suspended { until }).await.map(drop)
     }
 
     /// When an invocation of this tool is to have ended, as this build says.

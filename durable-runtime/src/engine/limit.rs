@@ -24,6 +24,9 @@ pub struct Limits {
     pub timeout: Option<Duration>,
     /// How long an answer to a question is waited for, unless the question says otherwise (24 h).
     pub question_expiry: Duration,
+    /// How long a call with an idempotency key whose client has gone waits for that one to come back (24 h). Then it is
+    /// cancelled.
+    pub suspension: Duration,
     /// How long running attempts of a call may go on when its time is over (10 s). What still runs then is dropped, as in a
     /// crash.
     pub grace: Duration,
@@ -40,6 +43,7 @@ impl Default for Limits {
             evict_after: Duration::from_secs(10),
             timeout: None,
             question_expiry: Duration::from_secs(24 * 60 * 60),
+            suspension: Duration::from_secs(24 * 60 * 60),
             grace: Duration::from_secs(10),
         }
     }

@@ -82,6 +82,10 @@ impl Engine {
         &self.tools
     }
 
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.is_cancelled()
+    }
+
     /// How often the store was opened, this time included.
     pub(crate) fn opening(&self) -> u64 {
         self.opening.load(Ordering::Relaxed)

@@ -8,7 +8,9 @@ use super::Engine;
 use super::admission::decoded;
 use super::answer::Answer;
 use super::execution::Run;
+use super::interruption::Interruption;
 use super::invocation::{Invocation, journal_key};
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
 use crate::journal::codec;
@@ -30,6 +32,8 @@ const PAGE: usize = 1000;
 pub(super) enum Loaded {
     Run(Run),
     Answer(Answer),
+    /// It waits for its client.
+    Suspended,
     Missing,
 }
 
@@ -59,6 +63,10 @@ impl Engine {
                     && wake_at > now
                 {
                     self.timers.set(wake_at, id);
+                    continue;
+                }
+                if let Unfinished::Suspended { until } = row {
+                    self.timers.set(Timestamp::from_millis(until), id);
                     continue;
                 }
                 let Unfinished::Running { unclean_ends, rows_then, .. } = row else {
@@ -113,7 +121,7 @@ impl Engine {
         self.commit(batch).await?;
         Ok(match counted {
             Unfinished::Parked { code, reason, .. } => Some(Answer::Parked { code, reason }),
-            Unfinished::Running { .. } => None,
+            Unfinished::Running { .. } | Unfinished::Suspended { .. } => None,
         })
     }
 
@@ -175,7 +183,7 @@ impl Engine {
     pub(super) async fn load(&self, id: InvocationId) -> Result<Loaded, Error> {
         let _turn = self.reading.acquire().await;
         let store = &self.surroundings.store;
-        let Some(owned_row) = store.get(Keyspace::Unfinished, id.as_bytes().to_vec()).await? else {
+        let Some(mut owned_row) = store.get(Keyspace::Unfinished, id.as_bytes().to_vec()).await? else {
             return Ok(match store.get(Keyspace::Result, id.as_bytes().to_vec()).await? {
                 Some(ended) => Loaded::Answer(Answer::Ended(Arc::new(decoded(&ended)?))),
                 None => Loaded::Missing,
@@ -183,6 +191,24 @@ impl Engine {
         };
         let state = match decoded(&owned_row)? {
             Unfinished::Parked { code, reason, .. } => return Ok(Loaded::Answer(Answer::Parked { code, reason })),
+            Unfinished::Suspended { until } if until <= self.surroundings.clock.now().as_millis() => {
+                let reason = "its client had gone, and did not come back in time".to_owned();
+                return Box::pin(self.end_without_body(id, Interruption::Cancelled { reason })).await;
+            }
+            Unfinished::Suspended { .. } => {
+                // Its client is back.
+                let running = codec::encode(&Unfinished::Running { unclean_ends: 0, rows_then: 0, wake_at: None });
+                let key = id.as_bytes().to_vec();
+                let mut batch = Batch::default();
+                batch.guard(
+                    Keyspace::Unfinished,
+                    key.clone(),
+                    Some(std::mem::replace(&mut owned_row, running.clone())),
+                );
+                batch.put(Keyspace::Unfinished, key, running);
+                self.commit(batch).await?;
+                (false, false)
+            }
             Unfinished::Running { unclean_ends, wake_at, .. } => (unclean_ends > 0, wake_at.is_some()),
         };
         let (records, next_row) = self.journal(id).await?;

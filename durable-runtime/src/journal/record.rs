@@ -158,6 +158,11 @@ pub(crate) enum Unfinished {
     },
     /// It needs a person.
     Parked { code: String, reason: String, at: u64 },
+    /// Its client has gone. It goes on when the client comes back with its key, and is cancelled if that does not happen in time.
+    Suspended {
+        /// When it is cancelled.
+        until: u64,
+    },
 }
 
 /// The row of a session.

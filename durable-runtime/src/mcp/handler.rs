@@ -149,6 +149,11 @@ impl ServerHandler for Handler {
     }
 }
 
+/// Whether a request is one of the revision 2026-07-28.
+fn is_new(context: &RequestContext<RoleServer>) -> bool {
+    context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28)
+}
+
 /// The session that a message came in.
 fn session_of(extensions: &Extensions) -> Option<SessionId> {
     let session = extensions.get::<Parts>()?.headers.get("mcp-session-id")?;
@@ -229,15 +234,17 @@ impl Handler {
         let stream = context.extensions.get::<CallStream>().map(|stream| (stream, new_uuid7(now)));
         let binding = Binding::new(principal.as_str(), name, &arguments);
         let progress = context.meta.get_progress_token();
+        let key = match registered.definition.idempotency {
+            Some(_) => None,
+            None => idempotency::key(context)?,
+        };
+        let is_keyed = key.is_some() || registered.definition.idempotency.is_some();
         let call = Call {
             tool: name.to_owned(),
             arguments,
             principal: principal.as_str().to_owned(),
             origin: self.origin,
-            idempotency_key: match registered.definition.idempotency {
-                Some(_) => None,
-                None => idempotency::key(context)?,
-            },
+            idempotency_key: key,
             name: stream.as_ref().map(|(stream, name)| {
                 session::stream_name(&stream.session, *name, &context.id, progress.as_ref(), now)
             }),
@@ -274,6 +281,14 @@ impl Handler {
         if task_after.is_some_and(|after| after.is_zero()) && is_admitted {
             return Ok(CallToolResponse::Task(parts.tasks.created(id, principal.as_str())));
         }
+        let is_named = is_keyed || request.request_state.is_some();
+        let gone = async {
+            if self.origin == "http" && is_new(context) {
+                context.ct.cancelled().await;
+            } else {
+                std::future::pending::<()>().await;
+            }
+        };
         let client = self.client(context, stream.as_ref().map(|(stream, _)| (*stream).clone()));
         if let Some(mut dialogue) = Dialogue::begin(&parts.engine, &mut submitted, name, client) {
             tokio::select! {
@@ -281,6 +296,10 @@ impl Handler {
                 () = submitted.ended() => {}
                 () = becomes_task => {
                     return Ok(CallToolResponse::Task(parts.tasks.created(id, principal.as_str())));
+                }
+                () = gone => {
+                    drop((dialogue, submitted));
+                    return Err(self.client_is_gone(registered, id, is_named).await);
                 }
                 required = dialogue.hold() => {
                     let now = parts.engine.surroundings().clock.now();
@@ -298,6 +317,24 @@ impl Handler {
             stream.outlet.break_off(parts.engine.surroundings().clock.now());
         }
         result.map(CallToolResponse::from)
+    }
+
+    /// The response stream of a call was dropped, and there is no coming back to it. Unless its tool says that it goes on, it is
+    /// suspended if its client can name it again, and else cancelled.
+    async fn client_is_gone(&self, tool: &RegisteredTool, id: InvocationId, is_named: bool) -> Error {
+        let engine = &self.server.parts.engine;
+        let done = if engine.is_stopping() || tool.definition.detach {
+            Ok(())
+        } else if is_named {
+            engine.suspend(id).await
+        } else {
+            let cancelled = Interruption::Cancelled { reason: "its client has gone".into() };
+            engine.interrupt(id, cancelled).await.map(drop)
+        };
+        if let Err(error) = done {
+            tracing::warn!(invocation = %id, %error, "a call whose client has gone goes on");
+        }
+        Error::new(ErrorKind::Retry, "invocation_deferred", format!("the client of invocation {id} has gone"))
     }
 
     /// The invocation of a call that is made again with answers: it has taken them.
@@ -325,7 +362,7 @@ impl Handler {
 
     /// Who makes a call, and how to reach them.
     fn client(&self, context: &RequestContext<RoleServer>, stream: Option<CallStream>) -> Client {
-        let is_new = context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
+        let is_new = is_new(context);
         let capabilities = context.client_capabilities();
         let progress = context.meta.get_progress_token();
         let (channel, log_level): (_, Box<dyn Fn() -> Option<LogLevel> + Send + Sync>) = match stream {
@@ -351,7 +388,7 @@ impl Handler {
         tool: &RegisteredTool,
         context: &RequestContext<RoleServer>,
     ) -> Result<Option<Duration>, Error> {
-        let is_new = context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
+        let is_new = is_new(context);
         let can_have_tasks = is_new && context.client_capabilities().is_some_and(|client| client.supports_tasks());
         let definition = &tool.definition;
         Ok(match definition.task {

@@ -50,6 +50,10 @@ struct Flags {
     #[arg(long)]
     authenticate: bool,
 
+    /// Milliseconds for which a call whose client has gone waits for it
+    #[arg(long, default_value_t = 3_600_000)]
+    suspension: u64,
+
     /// Die at this commit of a call: `before:N` or `after:N`
     #[arg(long)]
     die: Option<dying::Death>,
@@ -76,6 +80,7 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
     witness::install(&flags.directory)?;
     let mut limits = Limits::default();
     limits.unclean_ends = flags.unclean_ends;
+    limits.suspension = Duration::from_millis(flags.suspension);
     let mut builder = Server::builder("durable-test-server", env!("CARGO_PKG_VERSION"))
         .instructions("Only for tests.")
         .limits(limits)
@@ -85,6 +90,7 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
         .task_time_to_live(Duration::from_millis(flags.task_time_to_live))
         .tool(steps::one_step)
         .tool(steps::two_steps)
+        .tool(steps::two_steps_alone)
         .tool(steps::charge)
         .tool(steps::charge_and_tell)
         .tool(steps::charge_seen_by_body)

@@ -86,6 +86,16 @@ pub(crate) async fn two_steps(cx: &DurableContext) -> Result<TwoReceipts, Charge
     Ok(TwoReceipts { first, second })
 }
 
+/// Two steps, which go on without their client.
+#[durable_tool(on_disconnect = "detach")]
+pub(crate) async fn two_steps_alone(cx: &DurableContext) -> Result<TwoReceipts, ChargeError> {
+    #[once(at_least, name = "first")]
+    let first = receipt(cx, "first").await?;
+    #[once(at_least, name = "second")]
+    let second = receipt(cx, "second").await?;
+    Ok(TwoReceipts { first, second })
+}
+
 /// One step, at most once; its error is the tool's.
 #[durable_tool]
 pub(crate) async fn charge(

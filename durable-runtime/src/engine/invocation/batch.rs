@@ -18,7 +18,8 @@ pub(crate) struct Ticket(pub(super) u64);
 /// What a run's last batch says of the invocation.
 pub(in crate::engine) enum BatchEnd {
     Ended(Ended),
-    Parked(Unfinished),
+    /// It does not go on by itself.
+    Unfinished(Unfinished),
 }
 
 impl Invocation {
@@ -113,7 +114,7 @@ impl Invocation {
         };
         let row = match end {
             Some(BatchEnd::Ended(_)) => return None,
-            Some(BatchEnd::Parked(parked)) => codec::encode(parked),
+            Some(BatchEnd::Unfinished(unfinished)) => codec::encode(unfinished),
             None => {
                 if let Some(until) = self.long_rest(state) {
                     codec::encode(&running(0, Some(until)))
