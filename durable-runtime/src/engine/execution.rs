@@ -87,10 +87,8 @@ impl Engine {
                 None => match self.load_or_end(id, &interruption).await {
                     Ok(Loaded::Run(run)) => run,
                     Ok(Loaded::Answer(answer)) => return Some(answer),
-                    Ok(Loaded::Suspended) => match self.leave_suspended(id) {
-                        None => continue,
-                        Some(left) => return left,
-                    },
+                    Ok(Loaded::Suspended) if self.leave_suspended(id) => return None,
+                    Ok(Loaded::Suspended) => continue,
                     Ok(Loaded::Missing) => return Some(Answer::NotAdmitted("it is not in the store".into())),
                     Err(error) if error.kind() == ErrorKind::AskPerson => {
                         tracing::error!(invocation = %id, %error, "an invocation cannot be read");
@@ -114,10 +112,8 @@ impl Engine {
                     tracing::warn!(invocation = %id, code, reason, "an invocation is parked");
                     return Some(Answer::Parked { code, reason });
                 }
-                End::Suspended => match self.leave_suspended(id) {
-                    None => continue,
-                    Some(left) => return left,
-                },
+                End::Suspended if self.leave_suspended(id) => return None,
+                End::Suspended => continue,
                 End::Stopped if invocation.is_admitted() => return Some(stopping()),
                 End::Stopped => return Some(Answer::NotAdmitted("the server is stopping".into())),
                 End::Lost => {
@@ -169,10 +165,10 @@ impl Engine {
         }
     }
 
-    /// Takes a suspended invocation out of memory; `None` when somebody waits for it again, or it is interrupted otherwise.
-    fn leave_suspended(&self, id: InvocationId) -> Option<Option<Answer>> {
+    /// Takes a suspended invocation out of memory; `false` when somebody waits for it again, or it is interrupted otherwise.
+    fn leave_suspended(&self, id: InvocationId) -> bool {
         self.directory.suspended(id);
-        self.directory.leave_unwatched(id).then_some(None)
+        self.directory.leave_unwatched(id)
     }
 
     async fn load_or_end(&self, id: InvocationId, interruption: &InterruptionSignal) -> Result<Loaded, Error> {
