@@ -58,6 +58,9 @@ use proc_macro::TokenStream;
 /// | `idempotency = ".."` | the argument, or `"args"` for all of them, that the idempotency key is derived from; a client's key is ignored |
 /// | `idempotent` | a hint: calling again with the same arguments changes nothing more |
 /// | `timeout = ".."` | the longest time from a call's admission to its end, as `"10m"` |
+/// | `task = "always"`, `task = "required"`, `task_after = ".."` | when calls are tasks |
+/// | `on_disconnect = "detach"` | calls go on when their clients go |
+/// | `requires(elicitation, sampling, roots)` | clients without these capabilities are refused |
 /// | `rename_all = ".."` | how arguments are named after parameters, as in serde: `"camelCase"` |
 /// | `retry(..)` | the retries of steps whose markers say nothing of them, as in [`macro@once`] |
 /// | `crate = path` | where `durable_runtime` is found, if not at `::durable_runtime` |
@@ -67,7 +70,62 @@ use proc_macro::TokenStream;
 /// `#[args]`, whose type has them as its fields.
 #[proc_macro_attribute]
 pub fn durable_tool(options: TokenStream, item: TokenStream) -> TokenStream {
-    tool::expand(options.into(), &item.into()).into()
+    tool::expand(tool::Kind::Tool, options.into(), &item.into()).into()
+}
+
+/// Makes a prompt of an async function, whose name `ServerBuilder::prompt` takes then.
+///
+/// ```text
+/// /// Asks for a review of some code.
+/// #[durable_prompt]
+/// async fn review(
+///     _cx: &ReadContext,
+///     /// The code.
+///     code: String,
+///     /// The language that it is written in.
+///     #[arg(complete = languages)] language: Option<String>,
+/// ) -> Result<Vec<PromptMessage>, ToolError> {
+///     Ok(vec![PromptMessage::user(format!("Review this: {code}"))])
+/// }
+/// ```
+///
+/// It is written as a tool is, with a `&ReadContext` or a `&DurableContext`. Its arguments come as texts; a number or a boolean is
+/// read from one. `#[arg(complete = path)]` names a `fn(&str) -> Vec<String>` that completes what is typed.
+///
+/// # Options
+///
+/// `name`, `title`, `description`, `timeout`, `rename_all`, `retry(..)` and `crate`, as for [`macro@durable_tool`].
+#[proc_macro_attribute]
+pub fn durable_prompt(options: TokenStream, item: TokenStream) -> TokenStream {
+    tool::expand(tool::Kind::Prompt, options.into(), &item.into()).into()
+}
+
+/// Makes a resource of an async function, whose name `ServerBuilder::resource` takes then.
+///
+/// ```text
+/// /// The notes of a day.
+/// #[durable_resource(uri = "notes://{day}", mime_type = "text/plain")]
+/// async fn notes(cx: &ReadContext, day: String) -> Result<ResourceContents, ToolError> {
+///     let notes = NOTES.get(cx, &day).await?.ok_or_else(|| ToolError::new("there are no notes of this day"))?;
+///     Ok(notes.into())
+/// }
+/// ```
+///
+/// It is written as a tool is, with a `&ReadContext` or a `&DurableContext`; its parameters are the variables of its URI.
+///
+/// # Options
+///
+/// | option | meaning |
+/// |---|---|
+/// | `uri = ".."` | its URI, or the template of many (RFC 6570, level 1) |
+/// | `mime_type = ".."` | its media type |
+/// | `cache = ".."` | how long clients of 2026-07-28 may keep what it gave, as `"1m"`; not at all without it |
+/// | `name = ".."` | what it is called, otherwise the function's name |
+///
+/// and `title`, `description`, `timeout`, `rename_all`, `retry(..)` and `crate`, as for [`macro@durable_tool`].
+#[proc_macro_attribute]
+pub fn durable_resource(options: TokenStream, item: TokenStream) -> TokenStream {
+    tool::expand(tool::Kind::Resource, options.into(), &item.into()).into()
 }
 
 /// Makes tools of the methods of an impl block that are under [`macro@durable_tool`].

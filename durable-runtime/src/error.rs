@@ -212,12 +212,20 @@ pub struct ToolError {
     /// The last word of the name of the type that it was made of, if it was.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     made_of: Option<Cow<'static, str>>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    refuses: bool,
 }
 
 impl ToolError {
     /// An error with a text of one's own.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), sources: Vec::new(), made_of: None }
+        Self { message: message.into(), sources: Vec::new(), made_of: None, refuses: false }
+    }
+
+    /// An error that ends the call as a request that failed, with the JSON-RPC error -32603, and not with a result that a model
+    /// reads. Only as the error of a tool.
+    pub fn protocol(message: impl Into<String>) -> Self {
+        Self { refuses: true, ..Self::new(message) }
     }
 
     /// The texts of the errors below this one, outermost first.
@@ -240,8 +248,13 @@ impl<E: StdError> From<E> for ToolError {
             sources.push(source.to_string());
             below = source.source();
         }
-        Self { message: error.to_string(), sources, made_of: Some(Cow::Borrowed(last_word::<E>())) }
+        Self { message: error.to_string(), sources, made_of: Some(Cow::Borrowed(last_word::<E>())), refuses: false }
     }
+}
+
+/// Whether an error is one of the request.
+pub(crate) fn refuses<E: 'static>(error: &E) -> bool {
+    (error as &dyn Any).downcast_ref::<ToolError>().is_some_and(|error| error.refuses)
 }
 
 /// The last word of the name of an error's type; of a [`ToolError`], that of the error it was made of.

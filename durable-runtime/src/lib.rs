@@ -37,6 +37,7 @@
 
 mod audit;
 mod clock;
+mod content;
 mod context;
 mod engine;
 mod error;
@@ -49,7 +50,9 @@ mod notice;
 mod operation;
 pub mod prelude;
 mod principal;
+mod prompt;
 mod question;
+mod resource;
 mod state;
 mod step;
 pub mod store;
@@ -64,8 +67,11 @@ pub mod __private;
 
 pub use audit::{AuditEntry, AuditLog, AuditPage, AuditQuery};
 pub use clock::{Clock, SystemClock, Timestamp};
+pub use content::{Content, ResourceContents};
 pub use context::{DurableContext, QuestionOperation, ReadContext, TransactionOperation};
-pub use durable_macros::{allow_nondeterminism, audit, durable, durable_tool, durable_tools, once};
+pub use durable_macros::{
+    allow_nondeterminism, audit, durable, durable_prompt, durable_resource, durable_tool, durable_tools, once,
+};
 pub use engine::{Difference, Limits};
 pub use error::{AtMostOnceFailedBeforeCompleting, Error, ErrorKind, StepTimedOut, ToolError};
 pub use id::InvocationId;
@@ -74,7 +80,9 @@ pub use mcp::{Listening, Server, ServerBuilder};
 pub use notice::LogLevel;
 pub use operation::{DurableFuture, Operation};
 pub use principal::Principal;
+pub use prompt::{Prompt, PromptMessage};
 pub use question::{Elicited, Root, Sampled, Sampling, Unanswered};
+pub use resource::Resource;
 pub use state::State;
 pub use step::StepContext;
 pub use table::{

@@ -201,8 +201,8 @@ impl IntoFuture for LocalCall {
 fn result(conclusion: &Conclusion) -> Result<Value, ToolFailure> {
     let read = |json: &str| serde_json::from_str(json).unwrap_or(Value::Null);
     match conclusion {
-        Conclusion::Succeeded { value } => Ok(read(value)),
-        Conclusion::Failed { message, error } => {
+        Conclusion::Succeeded { value } | Conclusion::Presented { content: value } => Ok(read(value)),
+        Conclusion::Failed { message, error } | Conclusion::Refused { message, error } => {
             Err(ToolFailure { message: message.clone(), error: read(error), code: None })
         }
         Conclusion::TimedOut { limit_ms } => {

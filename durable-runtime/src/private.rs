@@ -8,12 +8,15 @@ pub use serde_json;
 
 pub use crate::context::{Join, Race, TryJoin, branch, enter, start};
 pub use crate::operation::{DurableFuture, Operation, durable, operation, returns};
+pub use crate::prompt::Prompt;
+pub use crate::resource::Resource;
 pub use crate::state::{State, States, state};
 pub use crate::step::{
     AtLeast, AtMost, AttemptEnd, InDoubtError, Never, Next, StepContext, StepError, StepKey, StepResult, StepValue,
     TimedOutError, at_least, at_most, attempt, infallible, key, never,
 };
 pub use crate::tool::{
-    ArgumentError, Body, Sent, TaskMode, Tool, ToolDefinition, ToolFault, ToolReturn, ToolValue, decode_arguments, sent,
+    ArgumentError, Body, Completion, Sent, TaskMode, Tool, ToolDefinition, ToolFault, ToolReturn, ToolValue,
+    decode_arguments, sent,
 };
 pub use crate::toolset::ToolMethods;

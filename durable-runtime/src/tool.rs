@@ -17,6 +17,7 @@ use crate::context::{DurableContext, ReadContext};
 use crate::engine::{KeySource, check_key_source};
 use crate::error::{Error, ErrorKind};
 use crate::state::{StateType, States};
+use crate::{prompt, resource};
 
 mod returns;
 
@@ -148,6 +149,10 @@ macro_rules! tools {
     }};
 }
 
+/// Gives what an argument may go on with, from what is typed of it.
+#[doc(hidden)]
+pub type Completion = fn(&str) -> Vec<String>;
+
 /// When a call of a tool goes on as a task.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,6 +180,11 @@ pub struct ToolDefinition {
     pub(crate) idempotency: Option<KeySource>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) detach: bool,
+    /// Completions of arguments of prompts and resources.
+    pub(crate) completions: Vec<(&'static str, Completion)>,
+    pub(crate) mime_type: Option<&'static str>,
+    /// How long what a resource gives may be kept by clients.
+    pub(crate) fresh_for: Option<Duration>,
     pub(crate) requires: Vec<&'static str>,
     pub(crate) states: Vec<StateType>,
     pub(crate) audits: Vec<Audit>,
@@ -200,6 +210,9 @@ impl ToolDefinition {
             idempotency: None,
             timeout: None,
             detach: false,
+            completions: Vec::new(),
+            mime_type: None,
+            fresh_for: None,
             requires: Vec::new(),
             states: Vec::new(),
             audits: Vec::new(),
@@ -294,6 +307,40 @@ impl ToolDefinition {
     pub fn detach(mut self) -> Self {
         self.detach = true;
         self
+    }
+
+    /// Sets what completes an argument.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn complete(mut self, argument: &'static str, completion: Completion) -> Self {
+        self.completions.push((argument, completion));
+        self
+    }
+
+    /// Sets the media type of a resource.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn mime_type(mut self, mime_type: &'static str) -> Self {
+        self.mime_type = Some(mime_type);
+        self
+    }
+
+    /// Sets for how long clients may keep what a resource gave.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn fresh_for_ms(mut self, millis: u64) -> Self {
+        self.fresh_for = Some(Duration::from_millis(millis));
+        self
+    }
+
+    /// Whether it is neither a prompt nor a resource.
+    pub(crate) fn is_tool(&self) -> bool {
+        !self.name.contains(':')
+    }
+
+    /// Its name without what tells prompts and resources from tools.
+    pub(crate) fn public_name(&self) -> &'static str {
+        self.name.strip_prefix(prompt::PREFIX).or_else(|| self.name.strip_prefix(resource::PREFIX)).unwrap_or(self.name)
     }
 
     /// Says that the client must have this capability.

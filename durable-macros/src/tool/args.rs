@@ -1,5 +1,6 @@
 //! Reads what `#[durable_tool(..)]` says.
 
+use super::kind::Kind;
 use super::rename::Rename;
 use crate::diagnostics::Diagnostics;
 use crate::once::{self, Setting};
@@ -31,6 +32,16 @@ const TOOL: Vocabulary = Vocabulary {
     ],
 };
 
+const PROMPT: Vocabulary = Vocabulary {
+    owner: "`#[durable_prompt(..)]`",
+    names: &["name", "title", "description", "timeout", "rename_all", "retry", "crate"],
+};
+
+const RESOURCE: Vocabulary = Vocabulary {
+    owner: "`#[durable_resource(..)]`",
+    names: &["uri", "mime_type", "cache", "name", "title", "description", "timeout", "rename_all", "retry", "crate"],
+};
+
 /// When calls of a tool are tasks from their begin on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Task {
@@ -48,6 +59,7 @@ pub(crate) struct Switch {
 /// The options of a tool.
 #[derive(Default)]
 pub(crate) struct Options {
+    pub(crate) kind: Kind,
     pub(crate) name: Option<LitStr>,
     pub(crate) title: Option<LitStr>,
     pub(crate) description: Option<LitStr>,
@@ -65,6 +77,11 @@ pub(crate) struct Options {
     pub(crate) task_after: Option<(Ident, u64)>,
     /// Whether calls go on when their clients have gone, with the option's name.
     pub(crate) detach: Option<Ident>,
+    /// The URI of a resource, or the template of many.
+    pub(crate) uri: Option<LitStr>,
+    pub(crate) mime_type: Option<LitStr>,
+    /// Milliseconds for which clients may keep what a resource gave.
+    pub(crate) cache: Option<u64>,
     /// What clients must be able to do, with the option's name.
     pub(crate) requires: Option<(Ident, Vec<Ident>)>,
     /// How the names of arguments are made, with the option's name.
@@ -77,15 +94,21 @@ pub(crate) struct Options {
 
 impl Options {
     /// Reads the options; what is mistaken is reported and left out.
-    pub(crate) fn read(list: TokenStream, diagnostics: &mut Diagnostics) -> Self {
-        let mut options = Self::default();
-        TOOL.read(list, diagnostics, |name, input, diagnostics| options.option(name, input, diagnostics));
+    pub(crate) fn read(kind: Kind, list: TokenStream, diagnostics: &mut Diagnostics) -> Self {
+        let mut options = Self { kind, ..Self::default() };
+        let vocabulary = match kind {
+            Kind::Tool => TOOL,
+            Kind::Prompt => PROMPT,
+            Kind::Resource => RESOURCE,
+        };
+        vocabulary.read(list, diagnostics, |name, input, diagnostics| options.option(name, input, diagnostics));
         options
     }
 
     fn option(&mut self, name: &Ident, input: ParseStream<'_>, diagnostics: &mut Diagnostics) -> Result<()> {
         match name.to_string().as_str() {
-            "name" => self.name = Some(valid_name(option::text(name, input)?)?),
+            "name" if self.kind == Kind::Resource => self.name = Some(filled(option::text(name, input)?)?),
+            "name" => self.name = Some(valid_name(option::text(name, input)?, self.kind)?),
             "title" => self.title = Some(filled(option::text(name, input)?)?),
             "description" => self.description = Some(filled(option::text(name, input)?)?),
             "read_only" => {
@@ -106,6 +129,9 @@ impl Options {
                 }
                 self.timeout = Some((name.clone(), milliseconds));
             }
+            "uri" => self.uri = Some(filled(option::text(name, input)?)?),
+            "mime_type" => self.mime_type = Some(filled(option::text(name, input)?)?),
+            "cache" => self.cache = Some(once::milliseconds(name, input)?.0),
             "task" => self.task = Some((name.clone(), task(&option::text(name, input)?)?)),
             "task_after" => self.task_after = Some((name.clone(), once::milliseconds(name, input)?.0)),
             "on_disconnect" => {
@@ -153,15 +179,16 @@ fn switch(name: &Ident, input: ParseStream<'_>) -> Result<Switch> {
     Ok(Switch { name: name.clone(), is_on })
 }
 
-fn valid_name(name: LitStr) -> Result<LitStr> {
+fn valid_name(name: LitStr, kind: Kind) -> Result<LitStr> {
     if is_valid_name(&name.value()) {
         return Ok(name);
     }
     Err(Error::new(
         name.span(),
         format!(
-            "`{}` is not a tool's name: write 1 to 128 characters out of `A-Z`, `a-z`, `0-9`, `_`, `.` and `-`",
-            name.value()
+            "`{}` is not a {}'s name: write 1 to 128 characters out of `A-Z`, `a-z`, `0-9`, `_`, `.` and `-`",
+            name.value(),
+            kind.noun()
         ),
     ))
 }
@@ -232,6 +259,7 @@ mod tests {
     fn all_options_are_read() {
         let mut diagnostics = Diagnostics::default();
         let options = Options::read(
+            Kind::Tool,
             quote!(
                 name = "users.get",
                 title = "Get",
@@ -276,6 +304,7 @@ mod tests {
     fn each_mistaken_option_is_reported() {
         let mut diagnostics = Diagnostics::default();
         Options::read(
+            Kind::Tool,
             quote!(
                 name = "a b",
                 title = "",

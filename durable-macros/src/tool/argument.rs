@@ -9,7 +9,7 @@ use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
 use syn::{Attribute, Expr, Ident, LitStr, Meta, PatType, Path, Type};
 
-const ARGUMENT: Vocabulary = Vocabulary { owner: "`#[arg(..)]`", names: &["default", "rename", "header"] };
+const ARGUMENT: Vocabulary = Vocabulary { owner: "`#[arg(..)]`", names: &["default", "rename", "header", "complete"] };
 
 /// An argument of a tool.
 #[derive(Clone)]
@@ -24,6 +24,8 @@ pub(crate) struct Argument {
     pub(crate) public_name: String,
     /// The HTTP header that clients repeat the argument in, after `Mcp-Param-`.
     pub(crate) header: Option<LitStr>,
+    /// The function that completes the argument.
+    pub(crate) complete: Option<Path>,
     /// The `args` of `#[args]`: the argument's type has the arguments of the tool as its fields.
     pub(crate) whole: Option<Path>,
 }
@@ -116,6 +118,7 @@ impl Argument {
             default: written.default,
             public_name,
             header: written.header,
+            complete: written.complete,
             whole,
         }
     }
@@ -155,6 +158,7 @@ struct Written {
     default: Option<Expr>,
     rename: Option<LitStr>,
     header: Option<LitStr>,
+    complete: Option<Path>,
 }
 
 impl Written {
@@ -174,6 +178,8 @@ impl Written {
         ARGUMENT.read(list, diagnostics, |name, input, _| {
             if name == "rename" {
                 written.rename = Some(option::text(name, input)?);
+            } else if name == "complete" {
+                written.complete = Some(option::value(name, input, "the path of a function", "languages")?);
             } else if name == "header" {
                 written.header = Some(header(option::text(name, input)?)?);
             } else {

@@ -2,6 +2,7 @@
 
 use super::args::Task;
 use super::idempotency::KeySource;
+use super::kind::Kind;
 use super::plan::{Function, Plan};
 use super::signature::{self, Parameter};
 use crate::audit::Audit;
@@ -44,7 +45,11 @@ impl Plan {
             None => self.stand_in(),
         };
         // A function and not a unit struct: a local variable may have the name of a function.
-        let tool = self.runtime.item("Tool", Extent::of(ident));
+        let tool = self.runtime.item(self.kind.bound(), Extent::of(ident));
+        let marker = (self.kind != Kind::Tool).then(|| {
+            let bound = self.runtime.item(self.kind.bound(), Extent::at(span));
+            quote_spanned!(span=> impl #bound for __DurableTool {})
+        });
         quote_spanned! {span=>
             #(#conditions)*
             #docs
@@ -53,6 +58,7 @@ impl Plan {
                 #implementation
 
                 struct __DurableTool;
+                #marker
                 __DurableTool
             }
         }
@@ -242,6 +248,15 @@ impl Plan {
             let milliseconds = once::whole(milliseconds);
             quote_spanned!(span=> .task_after(#milliseconds))
         });
+        let completions = signature::arguments(&function.parameters).filter_map(|argument| {
+            let (name, completion) = (&argument.public_name, argument.complete.as_ref()?);
+            Some(quote_spanned!(span=> .complete(#name, #completion)))
+        });
+        let mime_type = self.mime_type.as_ref().map(|mime_type| quote_spanned!(span=> .mime_type(#mime_type)));
+        let fresh = self.cache.map(|milliseconds| {
+            let milliseconds = once::whole(milliseconds);
+            quote_spanned!(span=> .fresh_for_ms(#milliseconds))
+        });
         let detach = self.detach.then(|| quote_spanned!(span=> .detach()));
         let requires = self.requires.iter().map(|capability| quote_spanned!(span=> .requires(#capability)));
         let arguments = whole(function).map_or_else(|| quote_spanned!(span=> __DurableArguments), |ty| quote!(#ty));
@@ -255,7 +270,8 @@ impl Plan {
         });
         quote_spanned! {span=>
             #new::<#arguments, _>(&Self::SENT, #name, #description) #title #read_only #destructive #open_world
-                #idempotent #key_source #timeout #task #task_after #detach #(#requires)* #(#states)* #(#audits)*
+                #idempotent #key_source #timeout #task #task_after #detach #(#requires)*
+                #mime_type #fresh #(#completions)* #(#states)* #(#audits)*
         }
     }
 

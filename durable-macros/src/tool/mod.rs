@@ -4,43 +4,49 @@ mod args;
 mod argument;
 mod expand;
 mod idempotency;
+mod kind;
 mod plan;
 mod rename;
 mod signature;
+mod template;
 
 use crate::diagnostics::Diagnostics;
 use crate::unfinished::Unfinished;
 use args::Options;
 use plan::Plan;
+
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens as _, quote};
 use syn::{Attribute, FnArg, ForeignItemFn, ItemFn, Path, Receiver, Type, parse_quote};
 
-/// Expands `#[durable_tool(..)]` on an item.
-pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
+/// Expands `#[durable_tool(..)]`, `#[durable_prompt(..)]` or `#[durable_resource(..)]` on an item.
+pub(crate) fn expand(kind: Kind, options: TokenStream, item: &TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
-    let options = Options::read(options, &mut diagnostics);
-    let function: ItemFn =
-        match syn::parse2(item.clone()).or_else(|error| bodiless(item, &mut diagnostics).ok_or(error)) {
-            Ok(function) => function,
-            Err(error) => {
-                if let Some(unfinished) = Unfinished::read(item) {
-                    diagnostics.push(error);
-                    let plan = Plan::unfinished(options, unfinished.function.clone(), &mut diagnostics);
-                    let (tool, typed) = (plan.expand(), unfinished.typed());
-                    let errors = diagnostics.into_compile_errors();
-                    return quote!(#errors #tool #typed);
-                }
-                if is_function(item) {
-                    diagnostics.push(error);
-                } else {
-                    diagnostics.on(item, "a tool is an async function: move `#[durable_tool]` onto one, or remove it");
-                }
+    let options = Options::read(kind, options, &mut diagnostics);
+    let function: ItemFn = match syn::parse2(item.clone())
+        .or_else(|error| bodiless(item, &mut diagnostics).ok_or(error))
+    {
+        Ok(function) => function,
+        Err(error) => {
+            if let Some(unfinished) = Unfinished::read(item) {
+                diagnostics.push(error);
+                let plan = Plan::unfinished(options, unfinished.function.clone(), &mut diagnostics);
+                let (tool, typed) = (plan.expand(), unfinished.typed());
                 let errors = diagnostics.into_compile_errors();
-                let item = crate::audit::without(item);
-                return quote!(#errors #item);
+                return quote!(#errors #tool #typed);
             }
-        };
+            if is_function(item) {
+                diagnostics.push(error);
+            } else {
+                let (noun, attribute) = (kind.noun(), kind.attribute());
+                diagnostics
+                    .on(item, format!("a {noun} is an async function: move `#[{attribute}]` onto one, or remove it"));
+            }
+            let errors = diagnostics.into_compile_errors();
+            let item = crate::audit::without(item);
+            return quote!(#errors #item);
+        }
+    };
     let is_method = function.sig.inputs.iter().any(|input| matches!(input, FnArg::Receiver(_)));
     // Where there is a `self`, there can be no struct beside the function.
     let method = is_method.then(|| hollow(function.clone()));
@@ -53,6 +59,8 @@ pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
     quote!(#errors #tool)
 }
 
+pub(crate) use kind::Kind;
+
 /// Expands a method of this type, which is sound up to now or not. Gives what stands in the impl block, and what makes a tool of it.
 pub(crate) fn expand_method(
     options: TokenStream,
@@ -64,7 +72,7 @@ pub(crate) fn expand_method(
     diagnostics: &mut Diagnostics,
 ) -> (TokenStream, TokenStream) {
     let before = diagnostics.count();
-    let mut options = Options::read(options, diagnostics);
+    let mut options = Options::read(Kind::Tool, options, diagnostics);
     if options.library.is_none() {
         options.library = library.cloned();
     }
@@ -100,7 +108,9 @@ fn hollow(mut function: ItemFn) -> ItemFn {
 
 /// Whether an attribute makes a tool of a function.
 pub(crate) fn is_tool(attribute: &Attribute) -> bool {
-    attribute.path().segments.last().is_some_and(|segment| segment.ident == "durable_tool")
+    attribute.path().segments.last().is_some_and(|segment| {
+        [Kind::Tool, Kind::Prompt, Kind::Resource].iter().any(|kind| segment.ident == kind.attribute())
+    })
 }
 
 /// A function that ends with `;`, which is reported, with a body put in.

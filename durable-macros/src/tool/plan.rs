@@ -2,7 +2,9 @@
 
 use super::args::{self, Options, Task};
 use super::idempotency::{self, KeySource};
+use super::kind::Kind;
 use super::signature::{self, Context, Parameter, Reading};
+use super::template;
 use crate::audit::{self, Audit};
 use crate::determinism;
 use crate::diagnostics::Diagnostics;
@@ -15,13 +17,18 @@ use syn::{Attribute, Ident, ItemFn, Token, Type, Visibility};
 /// Everything that a tool expands to.
 pub(crate) struct Plan {
     pub(crate) runtime: Runtime,
+    pub(crate) kind: Kind,
     pub(crate) ident: Ident,
     pub(crate) visibility: Visibility,
     /// The documentation of the tool.
     pub(crate) docs: Vec<Attribute>,
     /// The conditions under which the tool exists.
     pub(crate) conditions: Vec<Attribute>,
+    /// Under which the runtime knows it.
     pub(crate) name: String,
+    pub(crate) mime_type: Option<String>,
+    /// Milliseconds.
+    pub(crate) cache: Option<u64>,
     pub(crate) title: Option<String>,
     pub(crate) description: String,
     pub(crate) read_only: bool,
@@ -67,6 +74,8 @@ impl Plan {
         let audits = audit::take(&mut item.attrs, diagnostics);
         let reading = Reading::of(&mut item.sig, options.rename_all.as_ref().map(|(_, rule)| *rule), diagnostics);
         let read_only = read_only(&options, &reading, diagnostics);
+        let uri = template::uri(&options, &item.sig.ident, &reading, diagnostics);
+        completions(&options, &reading, diagnostics);
         contradictions(&options, &reading, read_only, diagnostics);
         let key_source = idempotency::read(&options, &reading, read_only, &item.block, diagnostics);
         let retry = options.retry.as_ref().map_or(&[][..], |(_, settings)| settings);
@@ -85,16 +94,25 @@ impl Plan {
         let whole = reading.whole && body_is_whole;
         let Reading { parameters, output, .. } = reading;
         let function = output.filter(|_| whole).map(|output| Function { item, parameters, output });
-        let title = options.title.map(|title| title.value());
+        let kind = options.kind;
+        // What people call a resource is its title, since its name is its URI.
+        let title = match kind {
+            Kind::Resource => Some(options.title.map_or(name.clone(), |title| title.value())),
+            Kind::Tool | Kind::Prompt => options.title.map(|title| title.value()),
+        };
+        let name = format!("{}{}", kind.prefix(), uri.unwrap_or(name));
         let destructive = options.destructive.map(|switch| switch.is_on);
         let open_world = options.open_world.map(|switch| switch.is_on);
         Self {
             runtime,
+            kind,
             ident,
             visibility,
             docs,
             conditions,
             name,
+            mime_type: options.mime_type.map(|mime_type| mime_type.value()),
+            cache: options.cache,
             title,
             description,
             read_only,
@@ -123,7 +141,7 @@ fn name(options: &Options, item: &ItemFn, diagnostics: &mut Diagnostics) -> Stri
         return name.value();
     }
     let name = item.sig.ident.unraw().to_string();
-    if !args::is_valid_name(&name) {
+    if options.kind != Kind::Resource && !args::is_valid_name(&name) {
         diagnostics.on(
             &item.sig.ident,
             format!("`{name}` is not a tool's name that clients accept: write `#[durable_tool(name = \"..\")]`"),
@@ -168,7 +186,7 @@ fn read_only(options: &Options, reading: &Reading, diagnostics: &mut Diagnostics
         (Some(_), Some((_, Context::Durable, ty))) => {
             diagnostics.on(ty, "a `read_only` tool causes no effects: take a `&ReadContext`, or remove `read_only`")
         }
-        (None, Some((_, Context::Read, ty))) => diagnostics.on(
+        (None, Some((_, Context::Read, ty))) if options.kind == Kind::Tool => diagnostics.on(
             ty,
             "a tool with a `&ReadContext` causes no effects: write `#[durable_tool(read_only)]`, or take a \
              `&DurableContext`",
@@ -176,6 +194,14 @@ fn read_only(options: &Options, reading: &Reading, diagnostics: &mut Diagnostics
         _ => {}
     }
     context.map_or(options.read_only.is_some(), |(_, context, _)| context == Context::Read)
+}
+
+/// Reports completions where nobody asks for them.
+fn completions(options: &Options, reading: &Reading, diagnostics: &mut Diagnostics) {
+    let completed = signature::arguments(&reading.parameters).filter_map(|argument| argument.complete.as_ref());
+    for completion in completed.filter(|_| options.kind == Kind::Tool) {
+        diagnostics.on(completion, "clients complete the arguments of prompts and resources only: remove `complete`");
+    }
 }
 
 /// Reports options that the rest of the tool contradicts.

@@ -3,7 +3,7 @@ use super::*;
 /// The messages that an expansion reports, in its order, and the rest of it.
 fn expanded(options: &str, item: &str) -> (Vec<String>, TokenStream) {
     // As text, so that the tokens have positions.
-    let expansion = expand(options.parse().expect("options"), &item.parse().expect("an item"));
+    let expansion = expand(Kind::Tool, options.parse().expect("options"), &item.parse().expect("an item"));
     let file: syn::File = syn::parse2(expansion).expect("items");
     let mut messages = Vec::new();
     let mut rest = TokenStream::new();
@@ -286,7 +286,7 @@ fn what_is_no_function_keeps_its_item() {
     let item: TokenStream = quote!(
         struct t;
     );
-    let expansion = expand(TokenStream::new(), &item).to_string();
+    let expansion = expand(Kind::Tool, TokenStream::new(), &item).to_string();
     assert!(expansion.contains("move `#[durable_tool]` onto one"), "{expansion}");
     assert!(expansion.ends_with(&item.to_string()), "{expansion}");
 }
@@ -298,7 +298,7 @@ fn a_method_stays_a_method_without_its_body() {
             pay().await
         }
     );
-    let expansion = expand(TokenStream::new(), &item).to_string();
+    let expansion = expand(Kind::Tool, TokenStream::new(), &item).to_string();
     assert!(
         expansion.contains("a tool with a `self` is a method of an `impl` block under `#[durable_tools]`"),
         "{expansion}"

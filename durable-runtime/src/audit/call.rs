@@ -56,8 +56,8 @@ impl<'a> CallEnd<'a> {
     /// The end that a conclusion is, with the type of the error that it may have.
     pub(crate) fn of(conclusion: &'a Conclusion, error_type: Option<&'a str>) -> Self {
         match conclusion {
-            Conclusion::Succeeded { value } => Self::Value(value),
-            Conclusion::Failed { message, error } => {
+            Conclusion::Succeeded { value } | Conclusion::Presented { content: value } => Self::Value(value),
+            Conclusion::Failed { message, error } | Conclusion::Refused { message, error } => {
                 Self::Error { kind: error_type.unwrap_or("ToolError"), message: message.as_str().into(), error }
             }
             Conclusion::TimedOut { limit_ms } => {

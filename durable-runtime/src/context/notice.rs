@@ -53,6 +53,12 @@ impl DurableContext {
         self.tell("log", notice::log(level, message));
     }
 
+    /// Ends the connection that the call is answered on, of a client of 2025-11-25 over HTTP, which comes back for the result
+    /// by itself: for calls that take so long that a connection would only be in the way. Elsewhere it does nothing.
+    pub fn close_stream(&self) {
+        self.tell("close_stream", Notice::CloseStream);
+    }
+
     fn tell(&self, name: &str, notice: Notice) {
         let Some(operation) = self.invocation.claim_operation(self.identity(name, None)) else { return };
         if self.invocation.history().operation(&operation).is_some() {

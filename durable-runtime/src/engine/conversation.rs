@@ -31,6 +31,8 @@ pub(crate) type Questions = BTreeMap<String, Arc<Question>>;
 pub(crate) enum Notice {
     /// How far the call is.
     Progress { progress: f64, total: Option<f64>, message: Option<String> },
+    /// The connection that the call is answered on is to be ended; its client comes back.
+    CloseStream,
     /// A message of the tool.
     Log { level: LogLevel, data: Value },
 }

@@ -178,8 +178,8 @@ fn conclude(invocation: &Invocation, concluded: Result<Conclude, serde_json::Err
         }
     };
     let bytes = match &conclusion {
-        Conclusion::Succeeded { value } => value.len(),
-        Conclusion::Failed { message, error } => message.len() + error.len(),
+        Conclusion::Succeeded { value } | Conclusion::Presented { content: value } => value.len(),
+        Conclusion::Failed { message, error } | Conclusion::Refused { message, error } => message.len() + error.len(),
         Conclusion::TimedOut { .. } | Conclusion::Cancelled { .. } => 0,
     };
     let limit = invocation.surroundings.limits.outcome_bytes;

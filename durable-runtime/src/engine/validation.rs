@@ -104,8 +104,8 @@ impl Engine {
 
 fn shown(conclusion: &Conclusion) -> String {
     match conclusion {
-        Conclusion::Succeeded { value } => format!("the value {value}"),
-        Conclusion::Failed { error, .. } => format!("the error {error}"),
+        Conclusion::Succeeded { value } | Conclusion::Presented { content: value } => format!("the value {value}"),
+        Conclusion::Failed { error, .. } | Conclusion::Refused { error, .. } => format!("the error {error}"),
         Conclusion::TimedOut { limit_ms } => format!("its timeout of {limit_ms} ms"),
         Conclusion::Cancelled { reason } => format!("its cancellation: {reason}"),
     }

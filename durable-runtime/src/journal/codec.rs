@@ -132,6 +132,10 @@ mod tests {
         assert_eq!(interrupted(Conclusion::TimedOut { limit_ms: 7 }), "0101740170".to_owned() + "0207" + "0102");
         let cancelled = Conclusion::Cancelled { reason: "r".into() };
         assert_eq!(interrupted(cancelled), "0101740170".to_owned() + "030172" + "0102");
+        let presented = Conclusion::Presented { content: "c".into() };
+        assert_eq!(interrupted(presented), "0101740170".to_owned() + "040163" + "0102");
+        let refused = Conclusion::Refused { message: "m".into(), error: "e".into() };
+        assert_eq!(interrupted(refused), "0101740170".to_owned() + "05016d0165" + "0102");
         let running = Unfinished::Running { unclean_ends: 3, rows_then: 4, wake_at: Some(5) };
         assert_eq!(hex(encode(&running)), "010003040105");
         let parked = Unfinished::Parked { code: "c".into(), reason: "r".into(), at: 5 };

@@ -131,6 +131,10 @@ pub(crate) enum Conclusion {
     TimedOut { limit_ms: u64 },
     /// It was cancelled.
     Cancelled { reason: String },
+    /// The tool's value is blocks of content, as the protocol has them, as JSON.
+    Presented { content: String },
+    /// The tool's error, which is one of the request: its text, and itself as JSON.
+    Refused { message: String, error: String },
 }
 
 /// The row of an invocation that has ended.

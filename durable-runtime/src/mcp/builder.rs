@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::announcement::Changes;
 use super::gate::Authentication;
 use super::round::Rounds;
 use super::schema::Contract;
@@ -15,6 +16,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::engine::{Engine, Limits, Surroundings};
 use crate::error::{Error, ErrorKind};
 use crate::principal::Principal;
+use crate::prompt::Prompt;
+use crate::resource::Resource;
 use crate::state::States;
 use crate::store::Store;
 use crate::store::redb::{CACHE_BYTES, RedbOptions, open_file};
@@ -132,6 +135,20 @@ impl ServerBuilder {
     #[must_use]
     pub fn tool<T: Tool>(mut self, tool: impl FnOnce() -> T) -> Self {
         self.tools.push(Box::new(tool()));
+        self
+    }
+
+    /// Offers a prompt: the name of a function under `#[durable_prompt]`.
+    #[must_use]
+    pub fn prompt<T: Prompt>(mut self, prompt: impl FnOnce() -> T) -> Self {
+        self.tools.push(Box::new(prompt()));
+        self
+    }
+
+    /// Offers a resource, or a template of many: the name of a function under `#[durable_resource]`.
+    #[must_use]
+    pub fn resource<T: Resource>(mut self, resource: impl FnOnce() -> T) -> Self {
+        self.tools.push(Box::new(resource()));
         self
     }
 
@@ -281,6 +298,7 @@ impl ServerBuilder {
             engine,
             sessions,
             authentication: self.authentication,
+            changes: Changes::new(),
             rounds: Rounds::new(&secret),
             tasks: Tasks::new(secret, self.task_time_to_live),
             task_after: self.task_after,

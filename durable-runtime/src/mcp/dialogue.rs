@@ -251,6 +251,12 @@ impl Dialogue {
                 self.last_progress = progress;
                 question::progress(token, progress, total, message)
             }
+            Notice::CloseStream => {
+                if let Channel::Stream(stream) = &self.client.channel {
+                    stream.outlet.hang_up();
+                }
+                return;
+            }
             Notice::Log { level, data } => {
                 if (self.client.log_level)().is_none_or(|least| level < least) {
                     return;

@@ -2,32 +2,31 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::request::Parts;
 use parking_lot::Mutex;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CancelTaskParams, CancelledNotificationParam, Extensions, GetTaskParams,
-    GetTaskResult, Implementation, InputResponses, ListToolsResult, PaginatedRequestParams, ProtocolVersion, RequestId,
-    ServerCapabilities, ServerConfig, Tool, UpdateTaskParams,
+    CallToolRequestParams, CallToolResponse, CancelTaskParams, CancelledNotificationParam, CompleteRequestParams,
+    CompleteResult, Extensions, GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult,
+    Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, RequestId, ServerCapabilities,
+    ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
 };
-use rmcp::service::{NotificationContext, RequestContext};
+use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::transport::streamable_http_server::session::SessionId;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
+use tokio::sync::broadcast::error::RecvError;
 
-use super::dialogue::{Channel, Client, Dialogue};
+use super::announcement::Subscribed;
 use super::error::protocol_error;
-use super::question;
-use super::round::Binding;
+use super::invoke::{Asked, Outcome};
 use super::server::Server;
-use super::session::{self, CallStream};
-use super::{gate, idempotency, result};
-use crate::engine::{Call, Interruption, Refusal, Submitted};
+use super::{gate, question, result};
+use crate::engine::Interruption;
 use crate::error::{Error, ErrorKind};
-use crate::id::{InvocationId, new_uuid7};
+use crate::id::InvocationId;
 use crate::notice::LogLevel;
-use crate::tool::{RegisteredTool, TaskMode};
 
 #[derive(Clone)]
 pub(super) struct Handler {
@@ -35,35 +34,34 @@ pub(super) struct Handler {
     /// How calls come here: `http` or `stdio`.
     pub(super) origin: &'static str,
     /// The calls over standard input that are not answered yet. Over HTTP it is the session that knows them.
-    calls: Arc<Mutex<HashMap<RequestId, InvocationId>>>,
+    pub(super) calls: Arc<Mutex<HashMap<RequestId, InvocationId>>>,
     /// The least severe messages that the client over standard input wants.
-    log_level: Arc<Mutex<LogLevel>>,
+    pub(super) log_level: Arc<Mutex<LogLevel>>,
+    /// The resources that the client wants to hear of.
+    subscribed: Subscribed,
 }
 
 impl Handler {
     pub(super) fn new(server: Server, origin: &'static str) -> Self {
-        Self { server, origin, calls: Arc::default(), log_level: Arc::new(Mutex::new(LogLevel::Info)) }
+        Self {
+            server,
+            origin,
+            calls: Arc::default(),
+            log_level: Arc::new(Mutex::new(LogLevel::Info)),
+            subscribed: Subscribed::default(),
+        }
     }
-}
 
-/// A call that is not answered yet, for as long as it is not dropped.
-struct Unanswered<'a> {
-    handler: &'a Handler,
-    request: &'a RequestId,
-}
-
-impl Drop for Unanswered<'_> {
-    fn drop(&mut self) {
-        self.handler.calls.lock().remove(self.request);
+    /// The same for another client.
+    pub(super) fn for_client(&self) -> Self {
+        Self { subscribed: Subscribed::default(), ..self.clone() }
     }
 }
 
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
         let parts = &self.server.parts;
-        #[expect(deprecated, reason = "deprecated in the protocol, and clients of 2025-11-25 have it")]
-        let capabilities = ServerCapabilities::builder().enable_tools().enable_logging().enable_tasks().build();
-        let config = ServerConfig::new(capabilities)
+        let config = ServerConfig::new(self.capabilities())
             .with_server_info(Implementation::new(parts.name.clone(), parts.version.clone()));
         match &parts.instructions {
             Some(instructions) => config.with_instructions(instructions.clone()),
@@ -81,6 +79,109 @@ impl ServerHandler for Handler {
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
         self.server.parts.contract.tools.iter().find(|tool| tool.name == name).cloned()
+    }
+
+    async fn list_prompts(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Ok(ListPromptsResult::with_all_items(self.server.parts.contract.prompts.clone()))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        self.prompt(request, &context).await.map_err(|error| protocol_error(&error))
+    }
+
+    async fn list_resources(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Ok(ListResourcesResult::with_all_items(self.server.parts.contract.resources.clone()))
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(ListResourceTemplatesResult::with_all_items(self.server.parts.contract.templates.clone()))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        self.resource(request, &context).await
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        self.completion(&request).map_err(|error| protocol_error(&error))
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.subscribed.insert(request.uri);
+        Ok(())
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.subscribed.remove(&request.uri);
+        Ok(())
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        Some(requested.clone())
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let mut changes = self.server.parts.changes.listen();
+        loop {
+            tokio::select! {
+                change = changes.recv() => match change {
+                    // The sink passes on what the client asked for.
+                    Ok(change) => drop(context.sink().send(change.notification()).await),
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return Ok(()),
+                },
+                () = context.cancelled() => return Ok(()),
+            }
+        }
+    }
+
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        let mut changes = self.server.parts.changes.listen();
+        let subscribed = self.subscribed.clone();
+        self.server.parts.engine.in_background(async move {
+            loop {
+                match changes.recv().await {
+                    Ok(change) if subscribed.wants(&change) => {
+                        if context.peer.send_notification(change.notification()).await.is_err() {
+                            return;
+                        }
+                    }
+                    Ok(_) | Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return,
+                }
+            }
+        });
     }
 
     async fn call_tool(
@@ -149,40 +250,38 @@ impl ServerHandler for Handler {
     }
 }
 
-/// Whether a request is one of the revision 2026-07-28.
-fn is_new(context: &RequestContext<RoleServer>) -> bool {
-    context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28)
-}
-
 /// The session that a message came in.
 fn session_of(extensions: &Extensions) -> Option<SessionId> {
     let session = extensions.get::<Parts>()?.headers.get("mcp-session-id")?;
     session.to_str().ok().map(Into::into)
 }
 
-/// Refuses a call whose client cannot be asked what the tool asks.
-fn require(tool: &RegisteredTool, context: &RequestContext<RoleServer>) -> Result<(), Error> {
-    let client = context.client_capabilities();
-    for capability in &tool.definition.requires {
-        let (has, code) = match *capability {
-            "elicitation" => {
-                (client.as_ref().is_some_and(|client| client.elicitation.is_some()), "elicitation_required")
-            }
-            "sampling" => (client.as_ref().is_some_and(|client| client.sampling.is_some()), "sampling_required"),
-            _ => (client.as_ref().is_some_and(|client| client.roots.is_some()), "roots_required"),
-        };
-        if !has {
-            let message = format!(
-                "`{}` asks its client for `{capability}`; declare it in the client's capabilities",
-                tool.definition.name
-            );
-            return Err(Error::new(ErrorKind::FixCall, code, message));
-        }
-    }
-    Ok(())
-}
-
 impl Handler {
+    /// What the server has.
+    #[expect(deprecated, reason = "logging is deprecated in the protocol, and clients of 2025-11-25 have it")]
+    fn capabilities(&self) -> ServerCapabilities {
+        let contract = &self.server.parts.contract;
+        let mut capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_tool_list_changed()
+            .enable_logging()
+            .enable_tasks()
+            .build();
+        if !contract.prompts.is_empty() {
+            let prompts = ServerCapabilities::builder().enable_prompts().enable_prompts_list_changed().build();
+            capabilities.prompts = prompts.prompts;
+        }
+        if !contract.resources.is_empty() || !contract.templates.is_empty() {
+            let builder = ServerCapabilities::builder().enable_resources();
+            let resources = builder.enable_resources_list_changed().enable_resources_subscribe().build();
+            capabilities.resources = resources.resources;
+        }
+        if contract.has_completions {
+            capabilities.completions = ServerCapabilities::builder().enable_completions().build().completions;
+        }
+        capabilities
+    }
+
     /// Cancels the call that a request of this connection made.
     async fn cancel(&self, request: &RequestId, reason: Option<String>, context: &NotificationContext<RoleServer>) {
         let parts = &self.server.parts;
@@ -212,200 +311,22 @@ impl Handler {
     ) -> Result<CallToolResponse, Error> {
         let parts = &self.server.parts;
         let name = request.name.as_ref();
-        let Some(registered) = parts.engine.tools().get(name) else {
+        let Some(registered) = parts.engine.tools().get(name).filter(|registered| registered.definition.is_tool())
+        else {
             return Err(self.unknown_tool(name));
         };
-        let principal = gate::caller(context);
         let arguments = Value::Object(request.arguments.unwrap_or_default());
         let mistakes = parts.contract.mistakes(name, &arguments);
         if !mistakes.is_empty() {
             return Ok(result::mistakes(name, &mistakes).into());
         }
-        if registered.definition.read_only {
-            return match parts.engine.read(registered, arguments, principal).await {
-                Ok(conclusion) => Ok(result::result(&conclusion).into()),
-                Err(Refusal::Arguments(mistake)) => Ok(result::mistakes(name, &[mistake.to_string()]).into()),
-                Err(Refusal::Other(error)) => Err(error),
-            };
-        }
-        require(registered, context)?;
-        let task_after = self.task_after(registered, context)?;
-        let now = parts.engine.surroundings().clock.now();
-        let stream = context.extensions.get::<CallStream>().map(|stream| (stream, new_uuid7(now)));
-        let binding = Binding::new(principal.as_str(), name, &arguments);
-        let progress = context.meta.get_progress_token();
-        let key = match registered.definition.idempotency {
-            Some(_) => None,
-            None => idempotency::key(context)?,
-        };
-        let is_keyed = key.is_some() || registered.definition.idempotency.is_some();
-        let call = Call {
-            tool: name.to_owned(),
-            arguments,
-            principal: principal.as_str().to_owned(),
-            origin: self.origin,
-            idempotency_key: key,
-            name: stream.as_ref().map(|(stream, name)| {
-                session::stream_name(&stream.session, *name, &context.id, progress.as_ref(), now)
-            }),
-        };
-        let mut submitted = match self
-            .come_back(request.request_state.as_deref(), request.input_responses, &binding)
-            .await?
-        {
-            Some(submitted) => submitted,
-            None => match parts.engine.submit(call).await {
-                Ok(submitted) => submitted,
-                Err(Refusal::Arguments(mistake)) => return Ok(result::mistakes(name, &[mistake.to_string()]).into()),
-                Err(Refusal::Other(error)) => return Err(error),
-            },
-        };
-        let (id, is_replayed) = (submitted.id, submitted.is_replayed());
-        let _unanswered = (self.origin == "stdio").then(|| {
-            self.calls.lock().insert(context.id.clone(), id);
-            Unanswered { handler: self, request: &context.id }
-        });
-        let mut is_kept = false;
-        if let Some((stream, name)) = &stream
-            && submitted.admitted().await
-        {
-            stream.prime(*name);
-            is_kept = true;
-        }
-        let is_admitted = task_after.is_some() && submitted.admitted().await;
-        let becomes_task = async {
-            let Some(after) = task_after.filter(|_| is_admitted) else { return std::future::pending().await };
-            let clock = &parts.engine.surroundings().clock;
-            clock.sleep_until(clock.now().after(after)).await;
-        };
-        if task_after.is_some_and(|after| after.is_zero()) && is_admitted {
-            return Ok(CallToolResponse::Task(parts.tasks.created(id, principal.as_str())));
-        }
-        let is_named = is_keyed || request.request_state.is_some();
-        let gone = async {
-            if self.origin == "http" && is_new(context) {
-                context.ct.cancelled().await;
-            } else {
-                std::future::pending::<()>().await;
-            }
-        };
-        let client = self.client(context, stream.as_ref().map(|(stream, _)| (*stream).clone()));
-        if let Some(mut dialogue) = Dialogue::begin(&parts.engine, &mut submitted, name, client) {
-            tokio::select! {
-                biased;
-                () = submitted.ended() => {}
-                () = becomes_task => {
-                    return Ok(CallToolResponse::Task(parts.tasks.created(id, principal.as_str())));
-                }
-                () = gone => {
-                    drop((dialogue, submitted));
-                    return Err(self.client_is_gone(registered, id, is_named).await);
-                }
-                required = dialogue.hold() => {
-                    let now = parts.engine.surroundings().clock.now();
-                    return Ok(parts.rounds.input_required(id, required, now, &binding).into());
-                }
-            }
-            dialogue.flush().await;
-        }
-        let result = result::of_answer(submitted.answer().await, id, is_replayed);
-        if let (Some((stream, _)), Err(error)) = (&stream, &result)
-            && is_kept
-            && error.kind() == ErrorKind::Retry
-        {
-            // Not the end of the call: its client comes back to the stream for the result.
-            stream.outlet.break_off(parts.engine.surroundings().clock.now());
-        }
-        result.map(CallToolResponse::from)
-    }
-
-    /// The response stream of a call was dropped, and there is no coming back to it. Unless its tool says that it goes on, it is
-    /// suspended if its client can name it again, and else cancelled.
-    async fn client_is_gone(&self, tool: &RegisteredTool, id: InvocationId, is_named: bool) -> Error {
-        let engine = &self.server.parts.engine;
-        let done = if engine.is_stopping() || tool.definition.detach {
-            Ok(())
-        } else if is_named {
-            engine.suspend(id).await
-        } else {
-            let cancelled = Interruption::Cancelled { reason: "its client has gone".into() };
-            engine.interrupt(id, cancelled).await.map(drop)
-        };
-        if let Err(error) = done {
-            tracing::warn!(invocation = %id, %error, "a call whose client has gone goes on");
-        }
-        Error::new(ErrorKind::Retry, "invocation_deferred", format!("the client of invocation {id} has gone"))
-    }
-
-    /// The invocation of a call that is made again with answers: it has taken them.
-    async fn come_back(
-        &self,
-        state: Option<&str>,
-        responses: Option<InputResponses>,
-        binding: &Binding,
-    ) -> Result<Option<Submitted>, Error> {
-        let Some(state) = state else { return Ok(None) };
-        let parts = &self.server.parts;
-        let invocation = parts.rounds.open(state, binding)?;
-        if let Some(responses) = responses.filter(|responses| !responses.is_empty()) {
-            question::check(&parts.engine.answer(invocation, question::replies(responses)).await?)?;
-        }
-        let submitted = parts.engine.follow(invocation).await?;
-        submitted.map(Some).ok_or_else(|| {
-            Error::new(
-                ErrorKind::FixCall,
-                "request_state_expired",
-                "the call that `requestState` names is no longer kept; make the call anew, without `requestState`",
-            )
-        })
-    }
-
-    /// Who makes a call, and how to reach them.
-    fn client(&self, context: &RequestContext<RoleServer>, stream: Option<CallStream>) -> Client {
-        let is_new = is_new(context);
-        let capabilities = context.client_capabilities();
-        let progress = context.meta.get_progress_token();
-        let (channel, log_level): (_, Box<dyn Fn() -> Option<LogLevel> + Send + Sync>) = match stream {
-            _ if is_new => {
-                let level = context.meta.log_level().map(question::log_level);
-                (Channel::Response(context.peer.clone()), Box::new(move || level))
-            }
-            Some(stream) => {
-                let own = stream.clone();
-                (Channel::Stream(stream), Box::new(move || Some(own.log_level())))
-            }
-            None => {
-                let level = Arc::clone(&self.log_level);
-                (Channel::Connection(context.peer.clone()), Box::new(move || Some(*level.lock())))
-            }
-        };
-        Client { channel, capabilities, progress, log_level }
-    }
-
-    /// After how long a call goes on as a task; `None` when it does not.
-    fn task_after(
-        &self,
-        tool: &RegisteredTool,
-        context: &RequestContext<RoleServer>,
-    ) -> Result<Option<Duration>, Error> {
-        let is_new = is_new(context);
-        let can_have_tasks = is_new && context.client_capabilities().is_some_and(|client| client.supports_tasks());
-        let definition = &tool.definition;
-        Ok(match definition.task {
-            TaskMode::Required if !can_have_tasks => {
-                return Err(Error::new(
-                    ErrorKind::FixCall,
-                    "tasks_required",
-                    format!(
-                        "`{}` is called as a task only; declare the extension `io.modelcontextprotocol/tasks` in the \
-                         client's capabilities",
-                        definition.name
-                    ),
-                ));
-            }
-            _ if !can_have_tasks => None,
-            TaskMode::Always | TaskMode::Required => Some(Duration::ZERO),
-            TaskMode::Auto => definition.task_after.or(self.server.parts.task_after),
+        let asked = Asked { registered, arguments, state: request.request_state, responses: request.input_responses };
+        Ok(match self.invoke(asked, context).await? {
+            Outcome::Mistake(mistake) => result::mistakes(name, &[mistake.to_string()]).into(),
+            Outcome::Read(conclusion) => result::of_conclusion(&conclusion)?.into(),
+            Outcome::Answered { answer, id, is_replayed } => result::of_answer(answer, id, is_replayed)?.into(),
+            Outcome::InputRequired(required) => required.into(),
+            Outcome::Task(task) => CallToolResponse::Task(task),
         })
     }
 

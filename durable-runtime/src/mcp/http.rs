@@ -31,7 +31,7 @@ pub(super) fn service(server: &Server, cut: &CancellationToken) -> axum::Router 
         .with_cancellation_token(cut.clone());
     let sessions = parts.sessions.clone();
     config.session_store = Some(Arc::new(sessions.clone()));
-    let service = StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(sessions), config);
+    let service = StreamableHttpService::new(move || Ok(handler.for_client()), Arc::new(sessions), config);
     let state = Gate { authentication: parts.authentication.clone(), sessions: parts.sessions.clone() };
     axum::Router::new().fallback_service(service).layer(axum::middleware::from_fn_with_state(state, gate::pass))
 }

@@ -1,13 +1,18 @@
 //! The adapter to the Model Context Protocol, over Streamable HTTP and stdio. Only this module names rmcp.
 
+mod announcement;
 mod builder;
+mod completion;
 mod dialogue;
 mod error;
 mod gate;
 mod handler;
 mod http;
 mod idempotency;
+mod invoke;
+mod prompt;
 mod question;
+mod resource;
 mod result;
 mod round;
 mod schema;

@@ -23,12 +23,21 @@ pub(super) fn result(conclusion: &Conclusion) -> CallToolResult {
             result.structured_content = value_read;
             result
         }
+        Conclusion::Presented { content } => match serde_json::from_str::<Vec<ContentBlock>>(content) {
+            Ok(blocks) => CallToolResult::success(blocks),
+            Err(error) => failure(&Error::new(
+                ErrorKind::AskPerson,
+                "result_not_recordable",
+                format!("the recorded content is none of the protocol's: {error}"),
+            )),
+        },
         Conclusion::Failed { message, error } => {
             let mut result = CallToolResult::error(vec![ContentBlock::text(message.clone())]);
             let error: Value = serde_json::from_str(error).unwrap_or(Value::Null);
             say(&mut result, "durable/error", error);
             result
         }
+        Conclusion::Refused { message, .. } => failure(&refused(message)),
         Conclusion::TimedOut { limit_ms } => failure(&Error::invocation_timed_out(*limit_ms)),
         Conclusion::Cancelled { reason } => failure(&Error::invocation_cancelled(reason)),
     }
@@ -41,11 +50,24 @@ pub(super) fn result(conclusion: &Conclusion) -> CallToolResult {
 /// When there is no result, and the model can do nothing about it.
 pub(super) fn of_answer(answer: Answer, id: InvocationId, is_replayed: bool) -> Result<CallToolResult, Error> {
     match answer.into_ended(id) {
-        Ok(ended) => Ok(of_invocation(result(&ended.conclusion), id, is_replayed)),
+        Ok(ended) => Ok(of_invocation(of_conclusion(&ended.conclusion)?, id, is_replayed)),
         // A person is needed, and the model is how they learn of it.
         Err(error) if error.kind() == ErrorKind::AskPerson => Ok(of_invocation(failure(&error), id, is_replayed)),
         Err(error) => Err(error),
     }
+}
+
+/// The same, or the error of the request that it is.
+pub(super) fn of_conclusion(conclusion: &Conclusion) -> Result<CallToolResult, Error> {
+    match conclusion {
+        Conclusion::Refused { message, .. } => Err(refused(message)),
+        other => Ok(result(other)),
+    }
+}
+
+/// The error of a request that a tool ended so.
+pub(super) fn refused(message: &str) -> Error {
+    Error::new(ErrorKind::AskPerson, "request_failed", message)
 }
 
 /// The response to a request.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Draft, ValidationError, Validator};
-use rmcp::model::{Tool, ToolAnnotations};
+use rmcp::model::{Prompt, Resource, ResourceTemplate, Tool, ToolAnnotations};
 use serde_json::Value;
 
 use crate::error::{Error, ErrorKind};
@@ -15,20 +15,34 @@ use crate::tool::{Registry, ToolDefinition};
 const MISTAKES_TOLD: usize = 10;
 
 /// What the server and its clients hold each other to.
+#[derive(Default)]
 pub(super) struct Contract {
     pub(super) tools: Vec<Tool>,
+    pub(super) prompts: Vec<Prompt>,
+    pub(super) resources: Vec<Resource>,
+    pub(super) templates: Vec<ResourceTemplate>,
+    pub(super) has_completions: bool,
     inputs: HashMap<&'static str, Validator>,
 }
 
 impl Contract {
     /// Checks the schemas of all tools.
     pub(super) fn of(registry: &Registry) -> Result<Self, Error> {
-        let mut contract = Self { tools: Vec::new(), inputs: HashMap::new() };
+        let mut contract = Self::default();
         for registered in registry.iter() {
             let definition = &registered.definition;
             let validator = input_validator(definition)?;
             contract.inputs.insert(definition.name, validator);
-            contract.tools.push(tool(definition));
+            contract.has_completions |= !definition.completions.is_empty();
+            if definition.is_tool() {
+                contract.tools.push(tool(definition));
+            } else if definition.name.starts_with(crate::prompt::PREFIX) {
+                contract.prompts.push(super::prompt::listed(definition));
+            } else if crate::resource::is_template(definition.public_name()) {
+                contract.templates.push(super::resource::template(definition));
+            } else {
+                contract.resources.push(super::resource::listed(definition));
+            }
         }
         Ok(contract)
     }

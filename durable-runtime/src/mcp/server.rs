@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::net::ToSocketAddrs;
 
+use super::announcement::{Change, Changes};
 use super::builder::ServerBuilder;
 use super::gate::Authentication;
 use super::http::{self, Listening};
@@ -27,6 +28,7 @@ pub(super) struct Parts {
     pub(super) authentication: Option<Authentication>,
     pub(super) tasks: Tasks,
     pub(super) rounds: Rounds,
+    pub(super) changes: Changes,
     pub(super) task_after: Option<Duration>,
     pub(super) contract: Contract,
     pub(super) name: String,
@@ -121,6 +123,26 @@ impl Server {
     /// other codes of a call. An error of the tool itself is in the [`LocalResult`](crate::LocalResult).
     pub fn call(&self, tool: impl Into<String>, arguments: serde_json::Value) -> LocalCall {
         LocalCall::new(Arc::clone(&self.parts.engine), tool.into(), arguments)
+    }
+
+    /// Tells clients that the list of tools is another one than they were told. Those of 2026-07-28 are told that listen for it.
+    pub fn tools_changed(&self) {
+        self.parts.changes.tell(Change::Tools);
+    }
+
+    /// Tells clients that the list of prompts has changed.
+    pub fn prompts_changed(&self) {
+        self.parts.changes.tell(Change::Prompts);
+    }
+
+    /// Tells clients that the list of resources has changed.
+    pub fn resources_changed(&self) {
+        self.parts.changes.tell(Change::Resources);
+    }
+
+    /// Tells the clients that subscribed to a resource that there is something new in it.
+    pub fn resource_updated(&self, uri: impl Into<String>) {
+        self.parts.changes.tell(Change::Resource(uri.into()));
     }
 
     /// Replays every call that has ended, without effects, and reports what is not as its journal says: a sign that a tool's

@@ -149,7 +149,13 @@ fn ended_task(task: Task, invocation: InvocationId, ended: &Ended) -> DetailedTa
         Conclusion::Cancelled { reason } => {
             DetailedTask::new(task.with_status_message(reason.clone()), TaskPayload::Cancelled)
         }
-        Conclusion::Succeeded { .. } | Conclusion::Failed { .. } | Conclusion::TimedOut { .. } => {
+        Conclusion::Refused { message, .. } => {
+            DetailedTask::new(task, TaskPayload::Failed { error: error_object(&result::refused(message)) })
+        }
+        Conclusion::Succeeded { .. }
+        | Conclusion::Presented { .. }
+        | Conclusion::Failed { .. }
+        | Conclusion::TimedOut { .. } => {
             let result = result::of_invocation(result::result(&ended.conclusion), invocation, false);
             let payload = match serde_json::to_value(&result) {
                 Ok(Value::Object(result)) => TaskPayload::Completed { result },
@@ -166,7 +172,11 @@ fn unsendable(invocation: InvocationId) -> JsonObject {
         "result_not_recordable",
         format!("the result of invocation {invocation} has no JSON form"),
     );
-    match serde_json::to_value(protocol_error(&error)) {
+    error_object(&error)
+}
+
+fn error_object(error: &Error) -> JsonObject {
+    match serde_json::to_value(protocol_error(error)) {
         Ok(Value::Object(error)) => error,
         _ => JsonObject::new(),
     }

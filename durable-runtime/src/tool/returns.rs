@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::content;
 use crate::error;
 use crate::journal::record::Conclusion;
 
@@ -60,11 +61,21 @@ impl<T: ToolValue, E: ToolFault> ToolReturn for Result<T, E> {
     fn conclude(self) -> Result<Conclude, serde_json::Error> {
         Ok(match self {
             Ok(value) => Conclude {
-                conclusion: Conclusion::Succeeded { value: serde_json::to_string(&value)? },
+                conclusion: match content::blocks(&value) {
+                    Some(content) => Conclusion::Presented { content: content? },
+                    None => Conclusion::Succeeded { value: serde_json::to_string(&value)? },
+                },
                 error_type: None,
             },
             Err(error) => Conclude {
-                conclusion: Conclusion::Failed { message: error.to_string(), error: serde_json::to_string(&error)? },
+                conclusion: {
+                    let (message, json) = (error.to_string(), serde_json::to_string(&error)?);
+                    if error::refuses(&error) {
+                        Conclusion::Refused { message, error: json }
+                    } else {
+                        Conclusion::Failed { message, error: json }
+                    }
+                },
                 error_type: Some(error::type_of(&error)),
             },
         })

@@ -87,6 +87,17 @@ impl Outlet {
         state.wake();
     }
 
+    /// Ends the connection, and keeps what is sent for the client that comes back.
+    pub(in crate::mcp) fn hang_up(&self) {
+        let mut state = self.state.lock();
+        // A stream without a name cannot be come back to.
+        if state.name.is_some() {
+            state.reader += 1;
+            state.has_reader = false;
+            state.wake();
+        }
+    }
+
     /// Whether it ended without a response.
     pub(super) fn is_broken_off(&self) -> bool {
         let state = self.state.lock();
