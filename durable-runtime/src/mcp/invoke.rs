@@ -1,6 +1,7 @@
 //! Requests that are answered by an author's function: calls of tools, gets of prompts, reads of resources. Of one that may have
 //! effects an invocation is made, or found.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,6 +100,8 @@ impl Handler {
                 .zip(name)
                 .map(|(stream, name)| session::stream_name(&stream.session, name, &context.id, progress.as_ref(), now)),
         };
+        // Answers that came with the call itself, before anything was asked.
+        let mut early = responses.clone().filter(|_| state.is_none()).unwrap_or_default();
         let mut submitted = match self.come_back(state.as_deref(), responses, &binding).await? {
             Some(submitted) => submitted,
             None => match parts.engine.submit(call).await {
@@ -138,18 +141,25 @@ impl Handler {
         };
         let client = self.client(context, stream.cloned());
         if let Some(mut dialogue) = Dialogue::begin(&parts.engine, &mut submitted, definition.public_name(), client) {
-            tokio::select! {
-                biased;
-                () = submitted.ended() => {}
-                () = becomes_task => return Ok(Outcome::Task(parts.tasks.created(id, principal.as_str()))),
-                () = gone => {
-                    drop((dialogue, submitted));
-                    return Err(self.client_is_gone(registered, id, is_named).await);
-                }
-                required = dialogue.hold() => {
+            let (mut becomes_task, mut gone) = (pin!(becomes_task), pin!(gone));
+            loop {
+                let required = tokio::select! {
+                    biased;
+                    () = submitted.ended() => break,
+                    () = &mut becomes_task => return Ok(Outcome::Task(parts.tasks.created(id, principal.as_str()))),
+                    () = &mut gone => {
+                        drop((dialogue, submitted));
+                        return Err(self.client_is_gone(registered, id, is_named).await);
+                    }
+                    required = dialogue.hold() => required,
+                };
+                let known: InputResponses =
+                    early.extract_if(.., |key, _| required.requests.contains_key(key)).collect();
+                if known.is_empty() {
                     let now = parts.engine.surroundings().clock.now();
                     return Ok(Outcome::InputRequired(parts.rounds.input_required(id, required, now, &binding)));
                 }
+                question::check(&parts.engine.answer(id, question::replies(known)).await?)?;
             }
             dialogue.flush().await;
         }

@@ -37,6 +37,8 @@ struct State {
     is_resumed: bool,
     /// Only the reader that came last is given events.
     reader: u64,
+    /// The reader that is given what there is, and then no more.
+    hung_up: u64,
     has_reader: bool,
     waker: Option<Waker>,
 }
@@ -92,7 +94,7 @@ impl Outlet {
         let mut state = self.state.lock();
         // A stream without a name cannot be come back to.
         if state.name.is_some() {
-            state.reader += 1;
+            state.hung_up = state.reader;
             state.has_reader = false;
             state.wake();
         }
@@ -180,7 +182,7 @@ impl Stream for Reader {
             self.next = event.number + 1;
             return Poll::Ready(Some(state.event(event)));
         }
-        if state.ended.is_some() {
+        if state.ended.is_some() || state.hung_up == self.number {
             return Poll::Ready(None);
         }
         state.waker = Some(task.waker().clone());
