@@ -20,6 +20,8 @@ mod principal;
 mod refusal;
 #[path = "mcp/session.rs"]
 mod session;
+#[path = "mcp/shown.rs"]
+mod shown;
 #[path = "mcp/task.rs"]
 mod task;
 #[path = "mcp/tool.rs"]

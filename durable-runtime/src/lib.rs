@@ -99,6 +99,8 @@ mod documentation {
     mod readme {}
     #[doc = include_str!("../../docs/callers.md")]
     mod callers {}
+    #[doc = include_str!("../../docs/prompts-and-resources.md")]
+    mod prompts_and_resources {}
     #[doc = include_str!("../../docs/questions.md")]
     mod questions {}
     #[doc = include_str!("../../docs/steps.md")]

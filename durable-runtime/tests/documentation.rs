@@ -5,14 +5,16 @@ use std::fs;
 use std::path::Path;
 
 /// Texts of the sources that look like codes and are none.
-const NO_CODES: [&str; 11] = [
+const NO_CODES: [&str; 13] = [
     "at_least",
     "at_most",
     "cleanly_stopped",
+    "close_stream",
     "duration_seconds",
     "fix_call",
     "get_many",
     "idempotency_key",
+    "resource_link",
     "reverse_page",
     "reverse_range",
     "snake_case",

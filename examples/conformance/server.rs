@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use clap::Parser;
-use durable_examples::{flags::ServerFlags, server};
+use durable_examples::{flags::ServerFlags, server, witness::effect};
 use durable_runtime::prelude::*;
 
 static SERVER: OnceLock<Server> = OnceLock::new();
@@ -32,8 +32,9 @@ async fn test_trigger_prompt_change(cx: &DurableContext) -> Result<String, ToolE
     Ok("told".to_owned())
 }
 
-async fn tell(_cx: &StepContext, what: impl Fn(&Server)) -> Result<(), ToolError> {
-    what(SERVER.get().ok_or_else(|| ToolError::new("the server is not open yet"))?);
+async fn tell(cx: &StepContext, what: impl Fn(&Server)) -> Result<(), ToolError> {
+    let server = SERVER.get().ok_or_else(|| ToolError::new("the server is not open yet"))?;
+    effect(cx, async { what(server) }).await;
     Ok(())
 }
 

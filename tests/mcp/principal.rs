@@ -39,7 +39,7 @@ async fn a_tool_learns_who_calls() {
             let told = client.call("who_calls", &json!({}), &[]).await.json();
             assert_eq!(told["result"]["structuredContent"], json!({ "body": name, "step": name }), "{told}");
             let told = client.call("who_reads", &json!({}), &[]).await.json();
-            assert_eq!(told["result"]["content"][0]["text"], format!("\"{name}\""), "{told}");
+            assert_eq!(told["result"]["content"][0]["text"], name, "{told}");
         }
     }
     server.stop().await;

@@ -206,8 +206,8 @@ fn task(mode: &LitStr) -> Result<Task> {
         "required" => Ok(Task::Required),
         _ => Err(Error::new(
             mode.span(),
-            "a call is a task where the client can have tasks, `\"always\"`, or for such clients only, `\"required\"`; without \
-             `task` it becomes one when it takes long",
+            "a call is a task where the client can have tasks, `\"always\"`, or for such clients only, `\"required\"`: write one of \
+                 the two, or remove `task`",
         )),
     }
 }
@@ -332,8 +332,8 @@ mod tests {
                 "`destructive` takes `true` or `false`: write `destructive = false`",
                 "a key is made of something: write the name of a parameter, or `\"args\"` for all of them",
                 "no call ends in no time: write a longer `timeout`",
-                "a call is a task where the client can have tasks, `\"always\"`, or for such clients only, `\"required\"`; \
-                 without `task` it becomes one when it takes long",
+                "a call is a task where the client can have tasks, `\"always\"`, or for such clients only, `\"required\"`: write one of \
+                 the two, or remove `task`",
                 "a call either goes on without its client or does not: write `on_disconnect = \"detach\"`, or remove it",
                 "`tasks` is nothing that a tool asks its client for: write `elicitation`, `sampling` or `roots`",
                 "`camel` is no way to write names: write one of `lowercase`, `UPPERCASE`, `PascalCase`, `camelCase`, \

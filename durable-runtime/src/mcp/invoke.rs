@@ -153,8 +153,9 @@ impl Handler {
                     }
                     required = dialogue.hold() => required,
                 };
-                let known: InputResponses =
-                    early.extract_if(.., |key, _| required.requests.contains_key(key)).collect();
+                let (known, left): (InputResponses, InputResponses) =
+                    early.into_iter().partition(|(key, _)| required.requests.contains_key(key));
+                early = left;
                 if known.is_empty() {
                     let now = parts.engine.surroundings().clock.now();
                     return Ok(Outcome::InputRequired(parts.rounds.input_required(id, required, now, &binding)));

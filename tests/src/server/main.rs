@@ -4,6 +4,7 @@ mod ask;
 mod audit;
 mod dying;
 mod protocol;
+mod shown;
 mod steps;
 mod tables;
 mod witness;
@@ -104,6 +105,10 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
         .tool(tables::notes)
         .tool(tables::count_up)
         .tools(tools![ask::asks, ask::asks_twice, ask::asks_all, ask::tells])
+        .tools(tools![shown::shows, shown::refuses])
+        .prompt(shown::ask_about)
+        .resource(shown::number)
+        .resource(shown::zero)
         .tool(audit::audited)
         .tool(audit::charges)
         .tool(protocol::greet)

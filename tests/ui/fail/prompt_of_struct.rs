@@ -1,0 +1,7 @@
+use durable_runtime::prelude::*;
+
+/// Asks.
+#[durable_prompt]
+struct Ask;
+
+fn main() {}
