@@ -9,6 +9,8 @@ mod ask;
 mod atomicity;
 #[path = "crash/audit.rs"]
 mod audit;
+#[path = "crash/compensation.rs"]
+mod compensation;
 #[path = "crash/disconnect.rs"]
 mod disconnect;
 #[path = "crash/load.rs"]

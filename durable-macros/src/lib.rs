@@ -60,6 +60,7 @@ use proc_macro::TokenStream;
 /// | `timeout = ".."` | the longest time from a call's admission to its end, as `"10m"` |
 /// | `task = "always"`, `task = "required"`, `task_after = ".."` | when calls are tasks |
 /// | `on_disconnect = "detach"` | calls go on when their clients go |
+/// | `on_cancel = path` | the `#[durable]` function that undoes a cancelled call; it is lent the tool's arguments |
 /// | `requires(elicitation, sampling, roots)` | clients without these capabilities are refused |
 /// | `rename_all = ".."` | how arguments are named after parameters, as in serde: `"camelCase"` |
 /// | `retry(..)` | the retries of steps whose markers say nothing of them, as in [`macro@once`] |

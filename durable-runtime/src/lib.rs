@@ -37,6 +37,7 @@
 
 mod audit;
 mod clock;
+mod compensation;
 mod content;
 mod context;
 mod engine;
@@ -67,6 +68,7 @@ pub mod __private;
 
 pub use audit::{AuditEntry, AuditLog, AuditPage, AuditQuery};
 pub use clock::{Clock, SystemClock, Timestamp};
+pub use compensation::CancelledStep;
 pub use content::{Content, ResourceContents};
 pub use context::{DurableContext, QuestionOperation, ReadContext, TransactionOperation};
 pub use durable_macros::{

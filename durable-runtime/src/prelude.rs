@@ -5,6 +5,7 @@
 //! ```
 
 pub use crate::audit::AuditLog;
+pub use crate::compensation::CancelledStep;
 pub use crate::content::{Content, ResourceContents};
 pub use crate::context::{DurableContext, ReadContext};
 pub use crate::error::{AtMostOnceFailedBeforeCompleting, Error, StepTimedOut, ToolError};

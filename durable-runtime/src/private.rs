@@ -6,6 +6,7 @@ pub use schemars;
 pub use serde;
 pub use serde_json;
 
+pub use crate::compensation::{Compensation, compensation};
 pub use crate::context::{Join, Race, TryJoin, branch, enter, start};
 pub use crate::operation::{DurableFuture, Operation, durable, operation, returns};
 pub use crate::prompt::Prompt;

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::audit::Audit;
+use crate::compensation::Compensation;
 use crate::context::{DurableContext, ReadContext};
 use crate::engine::{KeySource, check_key_source};
 use crate::error::{Error, ErrorKind};
@@ -115,6 +116,16 @@ pub trait Tool: Send + Sync + 'static {
     ///
     /// When they do not fit the function's parameters.
     fn prepare(&self, arguments: Value, states: &States) -> Result<Body, ArgumentError>;
+
+    /// What undoes a cancelled call, if the tool says what does.
+    ///
+    /// # Errors
+    ///
+    /// As [`prepare`](Self::prepare).
+    fn compensate(&self, arguments: Value, states: &States) -> Option<Result<Compensation, ArgumentError>> {
+        let _ = (arguments, states);
+        None
+    }
 }
 
 /// Lists tools for [`ServerBuilder::tools`](crate::ServerBuilder::tools), by the names of their functions.
@@ -180,6 +191,7 @@ pub struct ToolDefinition {
     pub(crate) idempotency: Option<KeySource>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) detach: bool,
+    pub(crate) compensates: bool,
     /// Completions of arguments of prompts and resources.
     pub(crate) completions: Vec<(&'static str, Completion)>,
     pub(crate) mime_type: Option<&'static str>,
@@ -210,6 +222,7 @@ impl ToolDefinition {
             idempotency: None,
             timeout: None,
             detach: false,
+            compensates: false,
             completions: Vec::new(),
             mime_type: None,
             fresh_for: None,
@@ -306,6 +319,14 @@ impl ToolDefinition {
     #[must_use]
     pub fn detach(mut self) -> Self {
         self.detach = true;
+        self
+    }
+
+    /// Says that something undoes a cancelled call.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn compensates(mut self) -> Self {
+        self.compensates = true;
         self
     }
 
@@ -428,6 +449,15 @@ impl Registry {
     /// Reads the arguments of one call of a tool.
     pub(crate) fn prepare(&self, tool: &RegisteredTool, arguments: Value) -> Result<Body, ArgumentError> {
         tool.prepare(arguments, &self.states)
+    }
+
+    /// Reads the arguments of a cancelled call for what undoes it, if anything does.
+    pub(crate) fn compensate(
+        &self,
+        tool: &RegisteredTool,
+        arguments: Value,
+    ) -> Option<Result<Compensation, ArgumentError>> {
+        tool.tool.compensate(arguments, &self.states)
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<RegisteredTool>> {

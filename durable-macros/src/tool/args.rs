@@ -25,6 +25,7 @@ const TOOL: Vocabulary = Vocabulary {
         "task",
         "task_after",
         "on_disconnect",
+        "on_cancel",
         "requires",
         "rename_all",
         "retry",
@@ -75,6 +76,8 @@ pub(crate) struct Options {
     pub(crate) task: Option<(Ident, Task)>,
     /// Milliseconds after which a call goes on as a task, with the option's name.
     pub(crate) task_after: Option<(Ident, u64)>,
+    /// The function that undoes a cancelled call, with the option's name.
+    pub(crate) on_cancel: Option<(Ident, Path)>,
     /// Whether calls go on when their clients have gone, with the option's name.
     pub(crate) detach: Option<Ident>,
     /// The URI of a resource, or the template of many.
@@ -143,6 +146,10 @@ impl Options {
                     ));
                 }
                 self.detach = Some(name.clone());
+            }
+            "on_cancel" => {
+                self.on_cancel =
+                    Some((name.clone(), option::value(name, input, "the path of a `#[durable]` function", "undo")?));
             }
             "requires" => {
                 let content = once::parenthesized(name, input, "requires(sampling)")?;
@@ -328,7 +335,7 @@ mod tests {
                 "this text is empty: write one, or remove the option",
                 "unknown option `readonly`: did you mean `read_only`? `#[durable_tool(..)]` takes `name`, `title`, \
                  `description`, `read_only`, `destructive`, `open_world`, `idempotent`, `idempotency`, `timeout`, \
-                 `task`, `task_after`, `on_disconnect`, `requires`, `rename_all`, `retry`, `crate`",
+                 `task`, `task_after`, `on_disconnect`, `on_cancel`, `requires`, `rename_all`, `retry`, `crate`",
                 "`destructive` takes `true` or `false`: write `destructive = false`",
                 "a key is made of something: write the name of a parameter, or `\"args\"` for all of them",
                 "no call ends in no time: write a longer `timeout`",

@@ -149,6 +149,7 @@ impl Plan {
             let pattern = if is_used { quote_spanned!(span=> arguments) } else { quote_spanned!(span=> _) };
             quote_spanned!(span=> let #pattern: __DurableArguments = #runtime::decode_arguments(arguments)?;)
         };
+        let compensation = self.compensation(function, &decode, &states);
         let output = &function.output;
         // What is wrong with the result's type is said here, and nowhere else.
         let sent = self.runtime.item("sent", Extent::of(output));
@@ -176,8 +177,50 @@ impl Plan {
                     #taken
                     ::core::result::Result::Ok(#body)
                 }
+
+                #compensation
             }
         }
+    }
+
+    /// The method that gives what undoes a cancelled call: the function is lent the arguments and states of the tool.
+    fn compensation(&self, function: &Function, decode: &TokenStream, states: &TokenStream) -> Option<TokenStream> {
+        let path = self.on_cancel.as_ref()?;
+        let span = Span::mixed_site();
+        let runtime = self.runtime.module();
+        let mut taken = TokenStream::new();
+        let mut lent = Vec::new();
+        for (index, parameter) in function.parameters.iter().enumerate() {
+            match parameter {
+                Parameter::Context { .. } => {}
+                Parameter::State(state) => {
+                    let name = format_ident!("state_{index}", span = span);
+                    let given = self.runtime.item("state", Extent::of(state));
+                    taken.extend(quote_spanned!(span=> let #name = #given::<#state>(states);));
+                    lent.push(quote_spanned!(span=> &#name));
+                }
+                Parameter::Argument(argument) => {
+                    let name = &argument.name;
+                    let field = argument.whole.is_none().then(|| quote_spanned!(span=> .#name));
+                    lent.push(quote_spanned!(span=> &arguments #field));
+                }
+            }
+        }
+        let call = self.runtime.call("compensation", Extent::of(path), quote_spanned!(span=> #path(&cx #(, #lent)*)));
+        Some(quote_spanned! {span=>
+            fn compensate(
+                &self,
+                arguments: #runtime::serde_json::Value,
+                #states: &#runtime::States,
+            ) -> ::core::option::Option<::core::result::Result<#runtime::Compensation, #runtime::ArgumentError>> {
+                let prepare = move || {
+                    #decode
+                    #taken
+                    ::core::result::Result::Ok(#runtime::Compensation::new(move |cx| async move { #call.await }))
+                };
+                ::core::option::Option::Some(prepare())
+            }
+        })
     }
 
     /// The type that the arguments of a call are decoded into, and whose schema clients see.
@@ -257,6 +300,7 @@ impl Plan {
             let milliseconds = once::whole(milliseconds);
             quote_spanned!(span=> .fresh_for_ms(#milliseconds))
         });
+        let compensates = self.on_cancel.as_ref().map(|_| quote_spanned!(span=> .compensates()));
         let detach = self.detach.then(|| quote_spanned!(span=> .detach()));
         let requires = self.requires.iter().map(|capability| quote_spanned!(span=> .requires(#capability)));
         let arguments = whole(function).map_or_else(|| quote_spanned!(span=> __DurableArguments), |ty| quote!(#ty));
@@ -270,7 +314,7 @@ impl Plan {
         });
         quote_spanned! {span=>
             #new::<#arguments, _>(&Self::SENT, #name, #description) #title #read_only #destructive #open_world
-                #idempotent #key_source #timeout #task #task_after #detach #(#requires)*
+                #idempotent #key_source #timeout #task #task_after #detach #compensates #(#requires)*
                 #mime_type #fresh #(#completions)* #(#states)* #(#audits)*
         }
     }

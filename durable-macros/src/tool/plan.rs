@@ -45,6 +45,8 @@ pub(crate) struct Plan {
     pub(crate) task_after: Option<u64>,
     /// Its calls go on when their clients have gone.
     pub(crate) detach: bool,
+    /// What undoes a cancelled call.
+    pub(crate) on_cancel: Option<syn::Path>,
     /// What its clients must be able to do.
     pub(crate) requires: Vec<String>,
     /// `None` if mistakes have left nothing that the compiler could check without complaining again.
@@ -125,6 +127,7 @@ impl Plan {
             task: options.task.map(|(_, task)| task),
             task_after: options.task_after.map(|(_, milliseconds)| milliseconds),
             detach: options.detach.is_some(),
+            on_cancel: options.on_cancel.map(|(_, path)| path),
             requires: options
                 .requires
                 .into_iter()
@@ -220,6 +223,7 @@ fn contradictions(options: &Options, reading: &Reading, read_only: bool, diagnos
         options.task.as_ref().map(|(name, _)| name),
         options.task_after.as_ref().map(|(name, _)| name),
         options.detach.as_ref(),
+        options.on_cancel.as_ref().map(|(name, _)| name),
         options.requires.as_ref().map(|(name, _)| name),
     ];
     for name in on_tasks.into_iter().flatten().filter(|_| read_only) {

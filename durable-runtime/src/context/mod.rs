@@ -11,12 +11,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use bincode::{Decode, Encode};
+use serde::de::DeserializeOwned;
 
+use crate::compensation::{self, CancelledStep};
 use crate::engine::Invocation;
 use crate::id::InvocationId;
 use crate::journal::codec;
 use crate::journal::identity::Identity;
-use crate::journal::record::Record;
+use crate::journal::record::{Outcome, Record};
 use crate::principal::Principal;
 use crate::store::{Row, Store};
 use crate::table::operation::sealed::{Answer, Reads, Writes};
@@ -64,6 +66,62 @@ impl DurableContext {
     /// The context of a part of the body that has a scope of its own.
     fn within(&self, part: &Identity) -> Self {
         Self { invocation: Arc::clone(&self.invocation), scope: part.as_scope() }
+    }
+
+    /// The context of what undoes the call.
+    pub(crate) fn compensating(&self) -> Self {
+        let part = self.identity(compensation::SCOPE, None);
+        self.within(&part)
+    }
+
+    /// What became of a step of the call, for the function under `on_cancel` that undoes it: of a step in the tool's body, by its
+    /// name, with its key in brackets if it has one, as `charge[7]`. An at-least-once step that a crash cut off counts as not
+    /// begun.
+    ///
+    /// ```
+    /// # use durable_runtime::prelude::*;
+    /// # async fn charge(_: &StepContext, _: &str) -> Result<String, ToolError> { Ok(String::new()) }
+    /// # async fn refund(_: &StepContext, _: &str) -> Result<(), ToolError> { Ok(()) }
+    /// /// Pays an order.
+    /// #[durable_tool(on_cancel = give_back)]
+    /// async fn pay(cx: &DurableContext, order: String) -> Result<String, ToolError> {
+    ///     #[once(at_most)]
+    ///     let receipt = charge(cx, &order).await?;
+    ///     Ok(receipt)
+    /// }
+    ///
+    /// #[durable]
+    /// async fn give_back(cx: &DurableContext, order: &String) -> Result<(), ToolError> {
+    ///     match cx.cancelled_step::<String>("charge") {
+    ///         CancelledStep::NotBegun | CancelledStep::Failed => {}
+    ///         CancelledStep::Succeeded(_) | CancelledStep::InDoubt => {
+    ///             #[once(at_least)]
+    ///             refund(cx, order).await?;
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn cancelled_step<T: DeserializeOwned>(&self, step: &str) -> CancelledStep<T> {
+        let (name, key) = match step.strip_suffix(']').and_then(|step| step.split_once('[')) {
+            Some((name, key)) => (name, Some(key.to_owned())),
+            None => (step, None),
+        };
+        let identity = Identity { scope: String::new(), name: name.to_owned(), key };
+        match self.invocation.history().step(&identity) {
+            None => CancelledStep::NotBegun,
+            Some(None | Some(Outcome::InDoubt(_))) => CancelledStep::InDoubt,
+            Some(Some(Outcome::Error(_))) => CancelledStep::Failed,
+            Some(Some(Outcome::Value(json))) => match serde_json::from_str(json) {
+                Ok(value) => CancelledStep::Succeeded(value),
+                Err(error) => {
+                    let reason =
+                        format!("the outcome of `{identity}` is not of the type that its undoing expects: {error}");
+                    self.invocation.park("outcome_not_decodable", reason);
+                    CancelledStep::InDoubt
+                }
+            },
+        }
     }
 
     /// Gives an operation its identity. Does not end when the invocation cannot go on.

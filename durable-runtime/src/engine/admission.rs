@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::answer::{AnswerSource, Submitted};
 use super::derived_key::KeySource;
-use super::execution::Run;
+use super::execution::{Run, Undo};
 use super::recovery::Loaded;
 use super::{Engine, Invocation};
 use crate::error::{Error, ErrorKind};
@@ -244,11 +244,13 @@ impl Engine {
             at: now.as_millis(),
         };
         let name = call.name.map(|name| name.of(id));
+        let compensates = self.tools.get(&admission.tool).is_some_and(|registered| registered.definition.compensates);
+        let undoing = if compensates { Undo::WhenCancelled } else { Undo::Never };
         let deadline = self.deadline(&admission.tool, admission.at);
         let invocation = Invocation::admit(id, Arc::clone(&self.surroundings), admission, key, name, admitted)
             .with_deadline(deadline)
             .with_conversation(Arc::clone(&coming.conversation));
-        self.execute(id, Some(Run { invocation: Arc::new(invocation), body }));
+        self.execute(id, Some(Run { invocation: Arc::new(invocation), body, undoing }));
         Ok(Submitted { id, source: AnswerSource::Coming(coming) })
     }
 }

@@ -117,6 +117,13 @@ impl Directory {
         }
     }
 
+    /// The cancellation of an invocation is durable, and what it did is being undone: nothing interrupts that.
+    pub(super) fn taken_up(&self, id: InvocationId) {
+        if let Some(live) = self.entries.lock().live.get(&id) {
+            live.interruption.send_replace(None);
+        }
+    }
+
     /// Where an invocation in memory is told that it is interrupted.
     pub(super) fn interruption(&self, id: InvocationId) -> Option<InterruptionSignal> {
         self.entries.lock().live.get(&id).map(|live| InterruptionSignal::new(live.interruption.subscribe()))

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use tokio_util::sync::CancellationToken;
 
-use super::execution::Run;
+use super::execution::{Run, Undo};
 use super::interruption::{Interrupter, Interruption, InterruptionSignal};
 use super::invocation::{BatchEnd, Halt, Invocation};
 use crate::audit::{Audit, CallEnd, EndedCall};
@@ -31,6 +31,8 @@ pub(super) enum End {
     StoreFailed(StoreError),
     /// Somebody else has gone on with the invocation.
     Lost,
+    /// It is cancelled, durably, and what it did is to be undone.
+    Cancelled,
     /// Its client has gone, and it waits, durably, for that one to come back.
     Suspended,
     /// All that it does is wait until then, and its body is dropped.
@@ -66,10 +68,10 @@ pub(super) async fn run(
     stopping: &CancellationToken,
     abandoning: &CancellationToken,
 ) -> End {
-    let invocation = run.invocation;
+    let (invocation, undo) = (run.invocation, run.undoing);
     invocation.begin_run();
     let mut body = (run.body)(DurableContext::new(Arc::clone(&invocation)));
-    let mut interrupter = Interrupter::new(&invocation, interruption);
+    let mut interrupter = Interrupter::new(&invocation, interruption, undo == Undo::Now);
     let mut stopping = pin!(stopping.cancelled());
     let mut abandoned = pin!(abandoning.cancelled());
     let mut is_stopping = false;
@@ -105,7 +107,7 @@ pub(super) async fn run(
             }
             // The body is polled while a commit is under way too: attempts that were allowed to start go on meanwhile.
             if end.is_none() && panicked.is_none() {
-                end = interrupter.poll(task).map(|why| interrupted(&invocation, why));
+                end = interrupter.poll(task).map(|why| interrupted(&invocation, why, undo));
             }
             if end.is_none() && panicked.is_none() && std::mem::take(&mut body_is_due) {
                 let polled = match poll_caught(body.as_mut(), task) {
@@ -124,7 +126,7 @@ pub(super) async fn run(
                     None => {
                         end = match interrupter.due() {
                             // The last attempt has ended, and the body goes no further, whether it has come to its end or not.
-                            Some(why) => Some(interrupted(&invocation, why)),
+                            Some(why) => Some(interrupted(&invocation, why, undo)),
                             None => polled.map(|concluded| {
                                 error_type = concluded.as_ref().ok().and_then(|concluded| concluded.error_type.clone());
                                 conclude(&invocation, concluded)
@@ -219,7 +221,11 @@ fn audit(invocation: &Invocation, ended: &Ended, error_type: Option<&str>, audit
     call.put(audits, &invocation.surroundings.audit_keys, batch);
 }
 
-fn interrupted(invocation: &Invocation, why: Interruption) -> BatchEnd {
+fn interrupted(invocation: &Invocation, why: Interruption, undo: Undo) -> BatchEnd {
+    if let (Undo::WhenCancelled, Interruption::Cancelled { reason }) = (undo, &why) {
+        invocation.record_cancellation(reason.clone());
+        return BatchEnd::Unfinished(Unfinished::Running { unclean_ends: 0, rows_then: 0, wake_at: None });
+    }
     match why.into_end() {
         Ok(conclusion) => ended_with(invocation, conclusion),
         Err(unfinished) => BatchEnd::Unfinished(unfinished),
@@ -235,6 +241,6 @@ fn ended(end: BatchEnd) -> End {
         BatchEnd::Ended(ended) => End::Ended(ended),
         BatchEnd::Unfinished(Unfinished::Parked { code, reason, .. }) => End::Parked { code, reason },
         BatchEnd::Unfinished(Unfinished::Suspended { .. }) => End::Suspended,
-        BatchEnd::Unfinished(Unfinished::Running { .. }) => unreachable!("a running row ends no run"),
+        BatchEnd::Unfinished(Unfinished::Running { .. }) => End::Cancelled,
     }
 }

@@ -25,12 +25,24 @@ use crate::store::Batch;
 use crate::tool::{BodyKind, Conclude, RegisteredTool};
 
 /// A future that ends with what the tool returned.
-type ConcludeFuture = Pin<Box<dyn Future<Output = Result<Conclude, serde_json::Error>> + Send>>;
+pub(super) type ConcludeFuture = Pin<Box<dyn Future<Output = Result<Conclude, serde_json::Error>> + Send>>;
 
 /// A body that is about to be polled for the first time.
 pub(super) struct Run {
     pub(super) invocation: Arc<Invocation>,
     pub(super) body: Box<dyn FnOnce(DurableContext) -> ConcludeFuture + Send>,
+    pub(super) undoing: Undo,
+}
+
+/// Whether what a cancelled call did is undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Undo {
+    /// It is not.
+    Never,
+    /// It would be.
+    WhenCancelled,
+    /// It is being undone in this run, and nothing interrupts that.
+    Now,
 }
 
 /// Leaves the directory when it is dropped, if that has not happened.
@@ -111,6 +123,10 @@ impl Engine {
                 End::Parked { code, reason } => {
                     tracing::warn!(invocation = %id, code, reason, "an invocation is parked");
                     return Some(Answer::Parked { code, reason });
+                }
+                End::Cancelled => {
+                    self.directory.taken_up(id);
+                    continue;
                 }
                 End::Suspended if self.leave_suspended(id) => return None,
                 End::Suspended => continue,

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::admission::decoded;
 use super::answer::{Answer, AnswerSource, Submitted};
+use super::invocation::journal_key;
 use super::recovery::Loaded;
 use super::{Engine, Invocation};
 use crate::audit::{CallEnd, EndedCall};
@@ -20,7 +21,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
 use crate::journal::codec;
-use crate::journal::record::{Conclusion, Ended, Unfinished};
+use crate::journal::record::{Conclusion, Ended, Record, Unfinished};
 use crate::store::{Batch, CommitError, Keyspace};
 
 /// Why an invocation ends before its body does.
@@ -107,10 +108,11 @@ pub(super) struct Interrupter<'a> {
 }
 
 impl<'a> Interrupter<'a> {
-    pub(super) fn new(invocation: &Arc<Invocation>, signal: &'a InterruptionSignal) -> Self {
+    /// Over one that nothing interrupts, if `is_shielded`.
+    pub(super) fn new(invocation: &Arc<Invocation>, signal: &'a InterruptionSignal, is_shielded: bool) -> Self {
         Self {
             invocation: Arc::clone(invocation),
-            arrival: Box::pin(signal.arrived()),
+            arrival: if is_shielded { Box::pin(std::future::pending()) } else { Box::pin(signal.arrived()) },
             timer: None,
             interruption: None,
             grace_is_over: false,
@@ -226,6 +228,28 @@ impl Engine {
             }
         };
         let admission = self.admission(id).await?;
+        if let Conclusion::Cancelled { reason } = &conclusion
+            && self.compensates(&admission.tool)
+        {
+            let (records, next_row) = self.journal(id).await?;
+            let was_cancelled = records.iter().any(|record| matches!(record, Record::Cancelled { .. }));
+            // One that cannot be undone is ended when it is cancelled again.
+            let ends = was_cancelled && matches!(decoded(&row)?, Unfinished::Parked { .. });
+            if !ends {
+                if !was_cancelled {
+                    let at = self.surroundings.clock.now().as_millis();
+                    let cancelled = vec![Record::Cancelled { reason: reason.clone(), at }];
+                    let running = Unfinished::Running { unclean_ends: 0, rows_then: 0, wake_at: None };
+                    let mut batch = Batch::default();
+                    batch.guard(Keyspace::Unfinished, key.clone(), Some(row));
+                    batch.put(Keyspace::Unfinished, key, codec::encode(&running));
+                    batch.put(Keyspace::Journal, journal_key(id, next_row), codec::encode(&cancelled));
+                    self.commit(batch).await?;
+                }
+                self.directory.taken_up(id);
+                return Box::pin(self.load(id)).await;
+            }
+        }
         let ended = Ended {
             tool: admission.tool,
             principal: admission.principal,
@@ -256,6 +280,10 @@ impl Engine {
             )),
             Err(CommitError::Store(error)) => Err(error.into()),
         }
+    }
+
+    fn compensates(&self, tool: &str) -> bool {
+        self.tools.get(tool).is_some_and(|registered| registered.definition.compensates)
     }
 
     /// Suspends an invocation whose client has gone, unless another one waits for it.

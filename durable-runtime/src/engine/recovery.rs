@@ -4,20 +4,23 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use serde_json::Value;
+
 use super::Engine;
 use super::admission::decoded;
 use super::answer::Answer;
-use super::execution::Run;
+use super::execution::{ConcludeFuture, Run, Undo};
 use super::interruption::Interruption;
 use super::invocation::{Invocation, journal_key};
 use crate::clock::Timestamp;
+use crate::context::DurableContext;
 use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
 use crate::journal::codec;
-use crate::journal::record::{Record, Unfinished};
-use crate::journal::replay;
+use crate::journal::record::{Conclusion, Record, Unfinished};
+use crate::journal::replay::{self, History};
 use crate::store::{Batch, CommitError, Keyspace, Row, Scan};
-use crate::tool::BodyKind;
+use crate::tool::{BodyKind, Conclude};
 
 /// In the keyspace `meta`: there while no process has the store open, if the last one closed it cleanly.
 pub(super) const CLEANLY_STOPPED: &[u8] = b"cleanly_stopped";
@@ -224,6 +227,10 @@ impl Engine {
                 format!("this server has no tool `{}`; start one that has it", admission.tool),
             ));
         };
+        if let Some(reason) = history.cancelled() {
+            let reason = reason.to_owned();
+            return Box::pin(self.load_undoing(id, &reason, history, (next_row, owned_row), state)).await;
+        }
         let arguments = serde_json::from_str(&admission.arguments);
         let prepared = arguments
             .map_err(|error| error.to_string())
@@ -243,11 +250,59 @@ impl Engine {
                 ));
             }
         };
+        let undoing = if registered.definition.compensates { Undo::WhenCancelled } else { Undo::Never };
         let deadline = self.deadline(&admission.tool, admission.at);
         let invocation = Invocation::resume(id, Arc::clone(&self.surroundings), history, next_row, owned_row, state)
             .with_deadline(deadline)
             .with_conversation(self.directory.conversation(id).unwrap_or_default());
-        Ok(Loaded::Run(Run { invocation: Arc::new(invocation), body }))
+        Ok(Loaded::Run(Run { invocation: Arc::new(invocation), body, undoing }))
+    }
+
+    /// The same for an invocation that was cancelled, and is being undone.
+    async fn load_undoing(
+        &self,
+        id: InvocationId,
+        reason: &str,
+        history: History,
+        (next_row, owned_row): (u32, Vec<u8>),
+        state: (bool, bool),
+    ) -> Result<Loaded, Error> {
+        let admission = history.admission();
+        let registered = self.tools.get(&admission.tool);
+        let arguments: Result<Value, _> = serde_json::from_str(&admission.arguments);
+        let undoing = registered.zip(arguments.ok());
+        let compensation =
+            match undoing.and_then(|(registered, arguments)| self.tools.compensate(registered, arguments)) {
+                Some(Ok(compensation)) => compensation,
+                Some(Err(error)) => {
+                    return Ok(parked(
+                        "arguments_not_decodable",
+                        format!(
+                            "the recorded arguments do not fit what undoes `{}` in this build: {error}",
+                            admission.tool
+                        ),
+                    ));
+                }
+                // This build has nothing that undoes it.
+                None => {
+                    let cancelled = Interruption::Cancelled { reason: reason.to_owned() };
+                    return self.end_without_body(id, cancelled).await;
+                }
+            };
+        let reason = reason.to_owned();
+        let invocation = Invocation::resume(id, Arc::clone(&self.surroundings), history, next_row, owned_row, state)
+            .with_conversation(self.directory.conversation(id).unwrap_or_default());
+        let body = move |cx: DurableContext| -> ConcludeFuture {
+            let undoing = (compensation.0)(cx.compensating());
+            Box::pin(async move {
+                let reason = match undoing.await {
+                    Ok(()) => reason,
+                    Err(failure) => format!("{reason}; undoing it failed: {failure}"),
+                };
+                Ok(Conclude { conclusion: Conclusion::Cancelled { reason }, error_type: None })
+            })
+        };
+        Ok(Loaded::Run(Run { invocation: Arc::new(invocation), body: Box::new(body), undoing: Undo::Now }))
     }
 
     pub(super) async fn journal(&self, id: InvocationId) -> Result<(Vec<Record>, u32), Error> {

@@ -9,6 +9,7 @@ use super::admission::decoded;
 use super::driver::poll_caught;
 use super::invocation::Invocation;
 use super::{Engine, recovery};
+use crate::compensation;
 use crate::context::DurableContext;
 use crate::error::Error;
 use crate::id::InvocationId;
@@ -82,6 +83,10 @@ impl Engine {
         let invocation = Arc::new(Invocation::resume(id, surroundings, history, rows, Vec::new(), (false, false)));
         // A server that stops starts no attempts; nothing of this run is ever committed.
         invocation.stop();
+        if invocation.history().cancelled().is_some() {
+            // What undid the call is not replayed.
+            invocation.pass_over(compensation::SCOPE.to_owned());
+        }
         let mut body = body(DurableContext::new(Arc::clone(&invocation)));
         let polled = poll_caught(body.as_mut(), &mut Context::from_waker(Waker::noop()));
         let was_interrupted = matches!(ended.conclusion, Conclusion::TimedOut { .. } | Conclusion::Cancelled { .. });

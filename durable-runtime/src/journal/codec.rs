@@ -85,6 +85,7 @@ mod tests {
             Record::Unrecordable { step: charge(), kind: StepKind::AtLeastOnce, attempt: 2, reason: "r".into(), at: 7 },
             Record::Operated { operation: charge(), result: vec![8] },
             Record::Asked { question: charge(), request: "q".into(), at: 9, expires_at: 10 },
+            Record::Cancelled { reason: "r".into(), at: 11 },
         ]
     }
 
@@ -95,7 +96,7 @@ mod tests {
         assert_eq!(
             hex(encode(&every_record())),
             concat!(
-                "0107",
+                "0108",
                 "0003706179027b7d0004687474700101",
                 "6b0162",
                 "0102",
@@ -118,6 +119,7 @@ mod tests {
                 "060006636861726765010137",
                 "0171",
                 "090a",
+                "0701720b",
             )
         );
         let ended = Ended {

@@ -105,6 +105,11 @@ pub(crate) enum Record {
         /// Until when an answer is waited for.
         expires_at: u64,
     },
+    /// The call was cancelled: its body goes no further, and what it did is undone.
+    Cancelled {
+        reason: String,
+        at: u64,
+    },
 }
 
 /// What a question was answered with.

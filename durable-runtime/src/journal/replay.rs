@@ -57,6 +57,7 @@ pub(crate) struct History {
     steps: HashMap<Identity, StepHistory>,
     operations: HashMap<Identity, Vec<u8>>,
     asked: HashMap<Identity, Asked>,
+    cancelled: Option<String>,
 }
 
 /// A question that was asked.
@@ -84,7 +85,7 @@ pub(crate) fn replay(records: impl IntoIterator<Item = Record>) -> Result<Histor
 impl History {
     /// The history of a call that is only admitted.
     pub(crate) fn new(admission: Admission) -> Self {
-        Self { admission, steps: HashMap::new(), operations: HashMap::new(), asked: HashMap::new() }
+        Self { admission, steps: HashMap::new(), operations: HashMap::new(), asked: HashMap::new(), cancelled: None }
     }
 
     fn append(&mut self, record: Record) -> Result<(), Contradiction> {
@@ -95,6 +96,10 @@ impl History {
                     None => Ok(()),
                     Some(_) => Err(Contradiction::OperatedTwice(operation)),
                 };
+            }
+            Record::Cancelled { reason, .. } => {
+                self.cancelled.get_or_insert(reason);
+                return Ok(());
             }
             Record::Asked { question, request, expires_at, .. } => {
                 return match self.asked.insert(question.clone(), Asked { request, expires_at }) {
@@ -147,6 +152,19 @@ impl History {
                 Decision::Park { code: "outcome_not_recordable", reason: reason.clone() }
             }
         }
+    }
+
+    /// Why the call was cancelled, if what it did is being undone.
+    pub(crate) fn cancelled(&self) -> Option<&str> {
+        self.cancelled.as_deref()
+    }
+
+    /// What is known of a step: its outcome, or `None` while it has none; nothing at all if it was not begun.
+    pub(crate) fn step(&self, step: &Identity) -> Option<Option<&Outcome>> {
+        self.steps.get(step).map(|history| match &history.state {
+            StepState::Ended { outcome } => Some(outcome),
+            StepState::Started { .. } | StepState::Failed { .. } | StepState::Unrecordable { .. } => None,
+        })
     }
 
     /// All steps that were begun.

@@ -55,6 +55,10 @@ struct Flags {
     #[arg(long, default_value_t = 3_600_000)]
     suspension: u64,
 
+    /// Milliseconds that running attempts of a cancelled call get
+    #[arg(long, default_value_t = 20_000)]
+    interruption_grace: u64,
+
     /// Die at this commit of a call: `before:N` or `after:N`
     #[arg(long)]
     die: Option<dying::Death>,
@@ -81,6 +85,7 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
     witness::install(&flags.directory)?;
     let mut limits = Limits::default();
     limits.unclean_ends = flags.unclean_ends;
+    limits.grace = Duration::from_millis(flags.interruption_grace);
     limits.suspension = Duration::from_millis(flags.suspension);
     let mut builder = Server::builder("durable-test-server", env!("CARGO_PKG_VERSION"))
         .instructions("Only for tests.")
@@ -92,6 +97,7 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
         .tool(steps::one_step)
         .tool(steps::two_steps)
         .tool(steps::two_steps_alone)
+        .tool(steps::undoable)
         .tool(steps::charge)
         .tool(steps::charge_and_tell)
         .tool(steps::charge_seen_by_body)

@@ -204,3 +204,31 @@ async fn abort_after(effect: impl Future<Output = Result<Receipt, ChargeError>>)
     effect.await?;
     std::process::abort()
 }
+
+/// Two steps that are undone when the call is cancelled.
+#[durable_tool(on_cancel = undo)]
+pub(crate) async fn undoable(
+    cx: &DurableContext,
+    #[arg(default = "ada")] who: String,
+) -> Result<TwoReceipts, ChargeError> {
+    let _ = who;
+    #[once(at_least, name = "first")]
+    let first = receipt(cx, "first").await?;
+    #[once(at_least, name = "second")]
+    let second = receipt(cx, "second").await?;
+    Ok(TwoReceipts { first, second })
+}
+
+#[durable]
+async fn undo(cx: &DurableContext, who: &str) -> Result<(), ChargeError> {
+    assert_eq!(who, "ada", "the arguments are those of the call");
+    if let CancelledStep::Succeeded(Receipt { .. }) = cx.cancelled_step::<Receipt>("first") {
+        #[once(at_least, name = "undo")]
+        receipt(cx, "undo").await?;
+    }
+    let second = cx.cancelled_step::<Receipt>("second");
+    assert!(matches!(second, CancelledStep::NotBegun), "nothing follows a cancellation");
+    #[once(at_least, name = "tell")]
+    receipt(cx, "tell").await?;
+    Ok(())
+}

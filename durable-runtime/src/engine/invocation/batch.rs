@@ -23,6 +23,12 @@ pub(in crate::engine) enum BatchEnd {
 }
 
 impl Invocation {
+    /// Records that the call is cancelled and to be undone.
+    pub(in crate::engine) fn record_cancellation(&self, reason: String) {
+        let at = self.now().as_millis();
+        self.state.lock().records.push(Record::Cancelled { reason, at });
+    }
+
     /// Adds to the batch that is being gathered.
     pub(crate) fn stage(&self, record: Record, writes: Overlay) -> Ticket {
         let mut state = self.state.lock();
