@@ -6,6 +6,8 @@ use durable_tests::{Client, Fixture, Revision, ServerProcess};
 
 #[path = "mcp/ask.rs"]
 mod ask;
+#[path = "mcp/beside.rs"]
+mod beside;
 #[path = "mcp/http.rs"]
 mod http;
 #[path = "mcp/key.rs"]

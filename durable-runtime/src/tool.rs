@@ -178,6 +178,7 @@ pub enum TaskMode {
 
 /// What clients are told of a tool.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is what an author has said or not")]
 pub struct ToolDefinition {
     pub(crate) name: &'static str,
     pub(crate) title: Option<&'static str>,

@@ -108,11 +108,12 @@ impl DurableContext {
             None => (step, None),
         };
         let identity = Identity { scope: String::new(), name: name.to_owned(), key };
-        match self.invocation.history().step(&identity) {
-            None => CancelledStep::NotBegun,
-            Some(None | Some(Outcome::InDoubt(_))) => CancelledStep::InDoubt,
-            Some(Some(Outcome::Error(_))) => CancelledStep::Failed,
-            Some(Some(Outcome::Value(json))) => match serde_json::from_str(json) {
+        let history = self.invocation.history();
+        match history.outcome(&identity) {
+            None if !history.has_begun(&identity) => CancelledStep::NotBegun,
+            None | Some(Outcome::InDoubt(_)) => CancelledStep::InDoubt,
+            Some(Outcome::Error(_)) => CancelledStep::Failed,
+            Some(Outcome::Value(json)) => match serde_json::from_str(json) {
                 Ok(value) => CancelledStep::Succeeded(value),
                 Err(error) => {
                     let reason =

@@ -159,12 +159,17 @@ impl History {
         self.cancelled.as_deref()
     }
 
-    /// What is known of a step: its outcome, or `None` while it has none; nothing at all if it was not begun.
-    pub(crate) fn step(&self, step: &Identity) -> Option<Option<&Outcome>> {
-        self.steps.get(step).map(|history| match &history.state {
+    /// Whether a step was begun, as far as that is recorded.
+    pub(crate) fn has_begun(&self, step: &Identity) -> bool {
+        self.steps.contains_key(step)
+    }
+
+    /// The outcome of a step, if it has one.
+    pub(crate) fn outcome(&self, step: &Identity) -> Option<&Outcome> {
+        match &self.steps.get(step)?.state {
             StepState::Ended { outcome } => Some(outcome),
             StepState::Started { .. } | StepState::Failed { .. } | StepState::Unrecordable { .. } => None,
-        })
+        }
     }
 
     /// All steps that were begun.

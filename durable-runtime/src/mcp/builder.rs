@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::announcement::Changes;
+use super::beside::Beside;
 use super::gate::Authentication;
 use super::round::Rounds;
 use super::schema::Contract;
@@ -71,6 +72,7 @@ pub struct ServerBuilder {
     task_time_to_live: Duration,
     task_after: Option<Duration>,
     authentication: Option<Authentication>,
+    beside: Option<Beside>,
     allowed_hosts: Vec<String>,
     allowed_origins: Vec<String>,
 }
@@ -94,6 +96,7 @@ impl ServerBuilder {
             task_time_to_live: Duration::from_secs(24 * 60 * 60),
             task_after: Some(Duration::from_secs(10)),
             authentication: None,
+            beside: None,
             allowed_hosts: ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec(),
             allowed_origins: hosts
                 .iter()
@@ -157,6 +160,29 @@ impl ServerBuilder {
     #[must_use]
     pub fn tools(mut self, tools: impl Toolset) -> Self {
         self.tools.extend(tools.tools());
+        self
+    }
+
+    /// Sets a handler of rmcp (of the version that [`rmcp`](crate::rmcp) is) beside this server's tools, prompts and resources: for
+    /// what a server has already, and what this framework does not do. It answers for what this server does not have, its lists
+    /// are joined to this server's, and nothing of it is journaled.
+    ///
+    /// ```
+    /// # use durable_runtime::prelude::*;
+    /// use durable_runtime::rmcp::ServerHandler;
+    ///
+    /// struct Existing;
+    /// impl ServerHandler for Existing {}
+    ///
+    /// let builder = Server::builder("shop", "1.0.0").beside(Existing);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the server is opened: `duplicate_tool`, if it says that it has a tool of the same name.
+    #[must_use]
+    pub fn beside(mut self, handler: impl rmcp::ServerHandler) -> Self {
+        self.beside = Some(Arc::new(handler));
         self
     }
 
@@ -275,6 +301,18 @@ impl ServerBuilder {
         }
         let registry = Registry::build(self.tools, self.states)?;
         let contract = Contract::of(&registry)?;
+        if let Some(beside) = &self.beside
+            && let Some(twice) = contract.tools.iter().find(|tool| beside.tool(&tool.name).is_some())
+        {
+            return Err(Error::new(
+                ErrorKind::FixProgram,
+                "duplicate_tool",
+                format!(
+                    "the handler beside this server has a tool `{}` too; give one of the two another name",
+                    twice.name
+                ),
+            ));
+        }
         let store: Arc<dyn Store> = match self.store {
             StoreChoice::Given(store) => store,
             StoreChoice::File(path) => Arc::new(open_file(RedbOptions { path, cache_bytes: self.cache_bytes }).await?),
@@ -299,6 +337,7 @@ impl ServerBuilder {
             sessions,
             authentication: self.authentication,
             changes: Changes::new(),
+            beside: self.beside,
             rounds: Rounds::new(&secret),
             tasks: Tasks::new(secret, self.task_time_to_live),
             task_after: self.task_after,

@@ -6,22 +6,23 @@ use super::handler::Handler;
 use crate::error::{Error, ErrorKind};
 use crate::{prompt, resource};
 
+/// The name under which what is completed is registered; empty if it is nothing that we complete.
+pub(super) fn completed(request: &CompleteRequestParams) -> String {
+    match &request.r#ref {
+        Reference::Prompt(prompt) => format!("{}{}", prompt::PREFIX, prompt.name),
+        Reference::Resource(resource) => format!("{}{}", resource::PREFIX, resource.uri),
+        _ => String::new(),
+    }
+}
+
 impl Handler {
     pub(super) fn completion(&self, request: &CompleteRequestParams) -> Result<CompleteResult, Error> {
-        let (name, what) = match &request.r#ref {
-            Reference::Prompt(prompt) => {
-                (format!("{}{}", prompt::PREFIX, prompt.name), format!("prompt `{}`", prompt.name))
-            }
-            Reference::Resource(resource) => {
-                (format!("{}{}", resource::PREFIX, resource.uri), format!("resource `{}`", resource.uri))
-            }
-            _ => {
-                let message = "only the arguments of prompts and resources are completed";
-                return Err(Error::new(ErrorKind::FixCall, "completion_unknown", message));
-            }
-        };
+        let name = completed(request);
         let Some(registered) = self.server.parts.engine.tools().get(&name) else {
-            return Err(Error::new(ErrorKind::FixCall, "completion_unknown", format!("there is no {what}")));
+            let message = format!(
+                "there is nothing to complete under `{name}`: give the name of a prompt or the URI of a resource"
+            );
+            return Err(Error::new(ErrorKind::FixCall, "completion_unknown", message));
         };
         let completions = &registered.definition.completions;
         let Some((_, complete)) = completions.iter().find(|(argument, _)| *argument == request.argument.name) else {

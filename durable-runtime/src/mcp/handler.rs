@@ -7,10 +7,11 @@ use http::request::Parts;
 use parking_lot::Mutex;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CancelTaskParams, CancelledNotificationParam, CompleteRequestParams,
-    CompleteResult, Extensions, GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult,
-    Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, RequestId, ServerCapabilities,
-    ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
+    CompleteResult, CustomRequest, CustomResult, ErrorCode, Extensions, GetPromptRequestParams, GetPromptResponse,
+    GetTaskParams, GetTaskResult, Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, RequestId,
+    ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
+    UpdateTaskParams,
 };
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::transport::streamable_http_server::session::SessionId;
@@ -19,6 +20,8 @@ use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::announcement::Subscribed;
+use super::beside::joined;
+use super::completion::completed;
 use super::error::protocol_error;
 use super::invoke::{Asked, Outcome};
 use super::server::Server;
@@ -27,6 +30,7 @@ use crate::engine::Interruption;
 use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
 use crate::notice::LogLevel;
+use crate::prompt;
 
 #[derive(Clone)]
 pub(super) struct Handler {
@@ -72,21 +76,37 @@ impl ServerHandler for Handler {
     async fn list_tools(
         &self,
         _page: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(self.server.parts.contract.tools.clone()))
+        let parts = &self.server.parts;
+        let mut listed = parts.contract.tools.clone();
+        if let Some(beside) = &parts.beside
+            && beside.capabilities().tools.is_some()
+        {
+            listed = joined(listed, beside.tools(context).await?, |one, other| one.name == other.name);
+        }
+        Ok(ListToolsResult::with_all_items(listed))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.server.parts.contract.tools.iter().find(|tool| tool.name == name).cloned()
+        let parts = &self.server.parts;
+        let own = parts.contract.tools.iter().find(|tool| tool.name == name).cloned();
+        own.or_else(|| parts.beside.as_ref()?.tool(name))
     }
 
     async fn list_prompts(
         &self,
         _page: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        Ok(ListPromptsResult::with_all_items(self.server.parts.contract.prompts.clone()))
+        let parts = &self.server.parts;
+        let mut listed = parts.contract.prompts.clone();
+        if let Some(beside) = &parts.beside
+            && beside.capabilities().prompts.is_some()
+        {
+            listed = joined(listed, beside.prompts(context).await?, |one, other| one.name == other.name);
+        }
+        Ok(ListPromptsResult::with_all_items(listed))
     }
 
     async fn get_prompt(
@@ -94,23 +114,43 @@ impl ServerHandler for Handler {
         request: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
+        if let Some(beside) = &self.server.parts.beside
+            && !self.has(&format!("{}{}", prompt::PREFIX, request.name))
+        {
+            return beside.prompt(request, context).await;
+        }
         self.prompt(request, &context).await.map_err(|error| protocol_error(&error))
     }
 
     async fn list_resources(
         &self,
         _page: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        Ok(ListResourcesResult::with_all_items(self.server.parts.contract.resources.clone()))
+        let parts = &self.server.parts;
+        let mut listed = parts.contract.resources.clone();
+        if let Some(beside) = &parts.beside
+            && beside.capabilities().resources.is_some()
+        {
+            listed = joined(listed, beside.resources(context).await?, |one, other| one.uri == other.uri);
+        }
+        Ok(ListResourcesResult::with_all_items(listed))
     }
 
     async fn list_resource_templates(
         &self,
         _page: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        Ok(ListResourceTemplatesResult::with_all_items(self.server.parts.contract.templates.clone()))
+        let parts = &self.server.parts;
+        let mut listed = parts.contract.templates.clone();
+        if let Some(beside) = &parts.beside
+            && beside.capabilities().resources.is_some()
+        {
+            listed =
+                joined(listed, beside.templates(context).await?, |one, other| one.uri_template == other.uri_template);
+        }
+        Ok(ListResourceTemplatesResult::with_all_items(listed))
     }
 
     async fn read_resource(
@@ -118,15 +158,36 @@ impl ServerHandler for Handler {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
+        if let Some(beside) = &self.server.parts.beside
+            && self.resource_at(&request.uri).is_none()
+        {
+            return beside.resource(request, context).await;
+        }
         self.resource(request, &context).await
     }
 
     async fn complete(
         &self,
         request: CompleteRequestParams,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
+        if let Some(beside) = &self.server.parts.beside
+            && !self.has(&completed(&request))
+        {
+            return beside.completion(request, context).await;
+        }
         self.completion(&request).map_err(|error| protocol_error(&error))
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        match &self.server.parts.beside {
+            Some(beside) => beside.custom(request, context).await,
+            None => Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, request.method, None)),
+        }
     }
 
     async fn subscribe(
@@ -189,6 +250,11 @@ impl ServerHandler for Handler {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        if let Some(beside) = &self.server.parts.beside
+            && !self.has(&request.name)
+        {
+            return beside.call(request, context).await;
+        }
         self.call(request, &context).await.map_err(|error| protocol_error(&error))
     }
 
@@ -257,6 +323,11 @@ fn session_of(extensions: &Extensions) -> Option<SessionId> {
 }
 
 impl Handler {
+    /// Whether a function of this server is registered under this name.
+    fn has(&self, name: &str) -> bool {
+        self.server.parts.engine.tools().get(name).is_some()
+    }
+
     /// What the server has.
     #[expect(deprecated, reason = "logging is deprecated in the protocol, and clients of 2025-11-25 have it")]
     fn capabilities(&self) -> ServerCapabilities {
@@ -278,6 +349,13 @@ impl Handler {
         }
         if contract.has_completions {
             capabilities.completions = ServerCapabilities::builder().enable_completions().build().completions;
+        }
+        if let Some(beside) = &self.server.parts.beside {
+            let theirs = beside.capabilities();
+            capabilities.prompts = capabilities.prompts.or(theirs.prompts);
+            capabilities.resources = capabilities.resources.or(theirs.resources);
+            capabilities.completions = capabilities.completions.or(theirs.completions);
+            capabilities.experimental = capabilities.experimental.or(theirs.experimental);
         }
         capabilities
     }

@@ -1,6 +1,7 @@
 //! The adapter to the Model Context Protocol, over Streamable HTTP and stdio. Only this module names rmcp.
 
 mod announcement;
+mod beside;
 mod builder;
 mod completion;
 mod dialogue;
@@ -23,6 +24,7 @@ mod signal;
 mod stdio;
 mod task;
 
+pub use ::rmcp;
 pub use builder::ServerBuilder;
 pub use http::Listening;
 pub use server::Server;

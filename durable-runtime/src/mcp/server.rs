@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::net::ToSocketAddrs;
 
 use super::announcement::{Change, Changes};
+use super::beside::Beside;
 use super::builder::ServerBuilder;
 use super::gate::Authentication;
 use super::http::{self, Listening};
@@ -29,6 +30,7 @@ pub(super) struct Parts {
     pub(super) tasks: Tasks,
     pub(super) rounds: Rounds,
     pub(super) changes: Changes,
+    pub(super) beside: Option<Beside>,
     pub(super) task_after: Option<Duration>,
     pub(super) contract: Contract,
     pub(super) name: String,

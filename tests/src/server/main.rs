@@ -2,6 +2,7 @@
 
 mod ask;
 mod audit;
+mod beside;
 mod dying;
 mod protocol;
 mod shown;
@@ -58,6 +59,10 @@ struct Flags {
     /// Milliseconds that running attempts of a cancelled call get
     #[arg(long, default_value_t = 20_000)]
     interruption_grace: u64,
+
+    /// Offer a handler of rmcp beside the tools
+    #[arg(long)]
+    beside: bool,
 
     /// Die at this commit of a call: `before:N` or `after:N`
     #[arg(long)]
@@ -130,6 +135,9 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
         Some(death) => builder.custom_store(dying::Dying::new(durable_runtime::store::open(store).await?, death)),
         None => builder.store(store),
     };
+    if flags.beside {
+        builder = builder.beside(beside::Existing);
+    }
     if flags.authenticate {
         builder = builder.authenticate(|token| async move { token.strip_prefix("token of ").map(Principal::new) });
     }
