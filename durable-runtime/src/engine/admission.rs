@@ -120,13 +120,24 @@ impl Engine {
             return self.start(call, arguments, body, None);
         };
         check_key(key)?;
-        let row = key_row(&call, key, source);
+        let row = key_row(&call.principal, &call.tool, key, source.is_some());
         let _one_at_a_time = self.key_locks.lock(&row).await;
         if let Some(used) = self.key_use(&row).await? {
-            return self.attach(&call, key, source, digest, &used).await;
+            if self.is_over(&used).await? {
+                self.forget_key(&row, &used).await?;
+            } else {
+                return self.attach(&call, key, source, digest, &used).await;
+            }
         }
         let body = self.tools.prepare(registered, call.arguments.clone()).map_err(Refusal::Arguments)?;
         self.start(call, arguments, body, Some((row, digest)))
+    }
+
+    async fn forget_key(&self, row: &[u8], used: &KeyUse) -> Result<(), Error> {
+        let mut batch = Batch::default();
+        batch.guard(Keyspace::IdempotencyKey, row, Some(codec::encode(used)));
+        batch.delete(Keyspace::IdempotencyKey, row);
+        self.commit(batch).await
     }
 
     async fn key_use(&self, row: &[u8]) -> Result<Option<KeyUse>, Error> {
@@ -244,11 +255,13 @@ impl Engine {
             at: now.as_millis(),
         };
         let name = call.name.map(|name| name.of(id));
+        let key_row = key.as_ref().map(|(row, _)| row.clone());
         let compensates = self.tools.get(&admission.tool).is_some_and(|registered| registered.definition.compensates);
         let undoing = if compensates { Undo::WhenCancelled } else { Undo::Never };
         let deadline = self.deadline(&admission.tool, admission.at);
         let invocation = Invocation::admit(id, Arc::clone(&self.surroundings), admission, key, name, admitted)
             .with_deadline(deadline)
+            .with_key_row(key_row)
             .with_conversation(Arc::clone(&coming.conversation));
         self.execute(id, Some(Run { invocation: Arc::new(invocation), body, undoing }));
         Ok(Submitted { id, source: AnswerSource::Coming(coming) })
@@ -267,11 +280,11 @@ fn check_key(key: &str) -> Result<(), Error> {
 }
 
 /// The row of a key: keys of different callers and tools have nothing to do with each other.
-fn key_row(call: &Call, key: &str, source: Option<KeySource>) -> Vec<u8> {
+pub(super) fn key_row(principal: &str, tool: &str, key: &str, is_derived: bool) -> Vec<u8> {
     let mut digest = Sha256::new();
     // A key that a client gave when the tool derived none is no key of the tool's.
-    let derived = source.map(|_| "derived");
-    for part in [&call.principal, &call.tool, key].into_iter().chain(derived) {
+    let derived = is_derived.then_some("derived");
+    for part in [principal, tool, key].into_iter().chain(derived) {
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part);
     }

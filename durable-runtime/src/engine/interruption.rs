@@ -15,6 +15,7 @@ use super::admission::decoded;
 use super::answer::{Answer, AnswerSource, Submitted};
 use super::invocation::journal_key;
 use super::recovery::Loaded;
+use super::retention::ended_key;
 use super::{Engine, Invocation};
 use crate::audit::{CallEnd, EndedCall};
 use crate::clock::Timestamp;
@@ -250,6 +251,7 @@ impl Engine {
                 return Box::pin(self.load(id)).await;
             }
         }
+        let key_row = self.key_row_of(&admission);
         let ended = Ended {
             tool: admission.tool,
             principal: admission.principal,
@@ -261,6 +263,9 @@ impl Engine {
         batch.guard(Keyspace::Unfinished, key.clone(), Some(row));
         batch.delete(Keyspace::Unfinished, key.clone());
         batch.put(Keyspace::Result, key, codec::encode(&ended));
+        if let Some(key_row) = key_row {
+            batch.put(Keyspace::EndedKey, ended_key(ended.at, &key_row), id.as_bytes().to_vec());
+        }
         let call = EndedCall {
             tool: &ended.tool,
             invocation: Some(id),

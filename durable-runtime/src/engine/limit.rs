@@ -24,6 +24,8 @@ pub struct Limits {
     pub timeout: Option<Duration>,
     /// How long an answer to a question is waited for, unless the question says otherwise (24 h).
     pub question_expiry: Duration,
+    /// How long after the end of a call its idempotency key is known (24 h). Then the key is one for a new call.
+    pub key_retention: Duration,
     /// How long a call with an idempotency key whose client has gone waits for that one to come back (24 h). Then it is
     /// cancelled.
     pub suspension: Duration,
@@ -43,6 +45,7 @@ impl Default for Limits {
             evict_after: Duration::from_secs(10),
             timeout: None,
             question_expiry: Duration::from_secs(24 * 60 * 60),
+            key_retention: Duration::from_secs(24 * 60 * 60),
             suspension: Duration::from_secs(24 * 60 * 60),
             grace: Duration::from_secs(10),
         }

@@ -13,6 +13,7 @@ mod limit;
 mod look;
 mod question;
 mod recovery;
+mod retention;
 mod shutdown;
 mod timer;
 mod validation;

@@ -103,6 +103,7 @@ impl Engine {
             self.execute(id, None);
         }
         self.watch_timers();
+        self.watch_retention();
         Ok(())
     }
 
@@ -252,8 +253,10 @@ impl Engine {
         };
         let undoing = if registered.definition.compensates { Undo::WhenCancelled } else { Undo::Never };
         let deadline = self.deadline(&admission.tool, admission.at);
+        let key_row = self.key_row_of(admission);
         let invocation = Invocation::resume(id, Arc::clone(&self.surroundings), history, next_row, owned_row, state)
             .with_deadline(deadline)
+            .with_key_row(key_row)
             .with_conversation(self.directory.conversation(id).unwrap_or_default());
         Ok(Loaded::Run(Run { invocation: Arc::new(invocation), body, undoing }))
     }
@@ -289,8 +292,9 @@ impl Engine {
                     return self.end_without_body(id, cancelled).await;
                 }
             };
-        let reason = reason.to_owned();
+        let (reason, key_row) = (reason.to_owned(), self.key_row_of(history.admission()));
         let invocation = Invocation::resume(id, Arc::clone(&self.surroundings), history, next_row, owned_row, state)
+            .with_key_row(key_row)
             .with_conversation(self.directory.conversation(id).unwrap_or_default());
         let body = move |cx: DurableContext| -> ConcludeFuture {
             let undoing = (compensation.0)(cx.compensating());

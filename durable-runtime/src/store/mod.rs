@@ -58,11 +58,13 @@ pub enum Keyspace {
     Session,
     /// One row for each stream that a call is answered on, under its session and its number.
     Stream,
+    /// One row for each idempotency key whose invocation has ended, under the time of that: when the key may be forgotten.
+    EndedKey,
 }
 
 impl Keyspace {
     /// Every keyspace.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Meta,
         Self::Unfinished,
         Self::Journal,
@@ -71,6 +73,7 @@ impl Keyspace {
         Self::Table,
         Self::Session,
         Self::Stream,
+        Self::EndedKey,
     ];
 }
 

@@ -5,6 +5,7 @@ use std::task::Poll;
 
 use super::{Hold, Invocation, OwnedRow, State};
 use crate::clock::Timestamp;
+use crate::engine::retention::ended_key;
 use crate::id::InvocationId;
 use crate::journal::codec;
 use crate::journal::record::{Ended, Record, Unfinished};
@@ -169,6 +170,9 @@ impl Invocation {
         }
         if let Some(BatchEnd::Ended(ended)) = end {
             batch.put(Keyspace::Result, row_key.clone(), codec::encode(ended));
+            if let Some(key_row) = &self.key_row {
+                batch.put(Keyspace::EndedKey, ended_key(ended.at, key_row), self.id.as_bytes().to_vec());
+            }
             if matches!(state.owned_row, OwnedRow::Stored(_)) {
                 batch.delete(Keyspace::Unfinished, row_key.clone());
             }

@@ -112,6 +112,8 @@ pub(crate) struct Invocation {
     admitted: watch::Sender<bool>,
     deadline: Option<Deadline>,
     conversation: Arc<Conversation>,
+    /// The row of the idempotency key that it was called with.
+    key_row: Option<Vec<u8>>,
     state: Mutex<State>,
 }
 
@@ -167,6 +169,7 @@ impl Invocation {
             admitted,
             deadline: None,
             conversation: Arc::default(),
+            key_row: None,
             state: Mutex::new(State {
                 records,
                 writes: Overlay::default(),
@@ -203,6 +206,11 @@ impl Invocation {
     /// Gives the invocation a deadline.
     pub(super) fn with_deadline(self, deadline: Option<Deadline>) -> Self {
         Self { deadline, ..self }
+    }
+
+    /// Says under which idempotency key it was called.
+    pub(super) fn with_key_row(self, key_row: Option<Vec<u8>>) -> Self {
+        Self { key_row, ..self }
     }
 
     /// Lets clients take part in the conversation.
