@@ -78,7 +78,6 @@ pub use engine::{Difference, Limits};
 pub use error::{AtMostOnceFailedBeforeCompleting, Error, ErrorKind, StepTimedOut, ToolError};
 pub use id::InvocationId;
 pub use local::{LocalCall, LocalResult, ToolFailure};
-pub use mcp::rmcp;
 pub use mcp::{Listening, Server, ServerBuilder};
 pub use notice::LogLevel;
 pub use operation::{DurableFuture, Operation};

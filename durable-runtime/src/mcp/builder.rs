@@ -163,13 +163,13 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets a handler of rmcp (of the version that [`rmcp`](crate::rmcp) is) beside this server's tools, prompts and resources: for
+    /// Sets a handler of rmcp (version 3) beside this server's tools, prompts and resources: for
     /// what a server has already, and what this framework does not do. It answers for what this server does not have, its lists
     /// are joined to this server's, and nothing of it is journaled.
     ///
     /// ```
     /// # use durable_runtime::prelude::*;
-    /// use durable_runtime::rmcp::ServerHandler;
+    /// use rmcp::ServerHandler;
     ///
     /// struct Existing;
     /// impl ServerHandler for Existing {}

@@ -24,7 +24,6 @@ mod signal;
 mod stdio;
 mod task;
 
-pub use ::rmcp;
 pub use builder::ServerBuilder;
 pub use http::Listening;
 pub use server::Server;

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use durable_runtime::rmcp::model::{
+use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult,
     GetPromptRequestParams, GetPromptResponse, GetPromptResult, ListPromptsResult, ListToolsResult,
     PaginatedRequestParams, Prompt, PromptMessage, Role, ServerCapabilities, ServerConfig, Tool,
 };
-use durable_runtime::rmcp::service::RequestContext;
-use durable_runtime::rmcp::{ErrorData, RoleServer, ServerHandler};
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer, ServerHandler};
 
 pub(crate) struct Existing;
 
