@@ -1,8 +1,12 @@
-"""The official Python SDK 1.x, over Streamable HTTP with sessions."""
+"""The official Python SDK 1.x, over Streamable HTTP with sessions, and over standard input and output."""
 
 import asyncio
+import os
+import tempfile
+from datetime import timedelta
 
-from mcp import ClientSession, types
+from mcp import ClientSession, StdioServerParameters, types
+from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamablehttp_client
 
 from server import Server
@@ -15,7 +19,36 @@ async def answer(_context, params):
     return types.ElicitResult(action="accept", content={"name": "Ada"})
 
 
+async def over_standard_input(directory, asked):
+    parameters = StdioServerParameters(command=os.environ["SERVER"], args=[directory, "--stdio"])
+
+    async def answer(_context, params):
+        asked.append(params.message)
+        # The first time it is no answer.
+        content = {} if len(asked) == 1 else {"name": "Ada"}
+        return types.ElicitResult(action="accept", content=content)
+
+    async with stdio_client(parameters) as (read, write):
+        async with ClientSession(read, write, elicitation_callback=answer) as session:
+            await session.initialize()
+            told = []
+
+            async def progress(done, _total, _message):
+                told.append(done)
+
+            result = await session.call_tool("asks", {}, read_timeout_seconds=timedelta(seconds=30))
+            assert result.content[0].text == "Hello, Ada!", result
+            assert asked == ["What is your name?"] * 2, asked
+            await session.call_tool("tells", {}, progress_callback=progress)
+            assert told == [1, 2, 3, 4], told
+            # A client without an answer for the model is not asked, and the tool is told so.
+            refused = await session.call_tool("asks_all", {})
+            assert refused.isError and "cannot be asked" in refused.content[0].text, refused
+
+
 async def main():
+    with tempfile.TemporaryDirectory() as directory:
+        await over_standard_input(directory, [])
     server = Server()
     async with streamablehttp_client(server.url) as (read, write, _):
         async with ClientSession(read, write, elicitation_callback=answer) as session:
@@ -48,7 +81,7 @@ async def main():
             assert not result.isError and result.structuredContent["attempt"] == 1, result
             assert server.effects().count("only") == 1, server.effects()
     server.kill()
-    print("Python SDK 1.x: a call, a question, progress, and a death in the middle of a call")
+    print("Python SDK 1.x: a call, a question, progress, and a death in the middle of a call; questions over standard input")
 
 
 asyncio.run(main())
