@@ -17,6 +17,8 @@ mod load;
 mod poison;
 #[path = "crash/reissue.rs"]
 mod reissue;
+#[path = "crash/relay.rs"]
+mod relay;
 #[path = "crash/retry.rs"]
 mod retry;
 #[path = "crash/session.rs"]

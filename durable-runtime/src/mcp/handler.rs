@@ -21,6 +21,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::announcement::Subscribed;
 use super::error::protocol_error;
 use super::invoke::{Asked, Outcome};
+use super::relay::RelayedRequest;
 use super::server::Server;
 use super::{gate, question, result};
 use crate::engine::Interruption;
@@ -285,9 +286,17 @@ impl Handler {
     /// Cancels the call that a request of this connection made.
     async fn cancel(&self, request: &RequestId, reason: Option<String>, context: &NotificationContext<RoleServer>) {
         let parts = &self.server.parts;
+        let unanswered = self.calls.lock().get(request).copied();
         let invocation = match session_of(&context.extensions) {
             Some(session) => parts.sessions.cancel(&session, request).await,
-            None => Ok(self.calls.lock().get(request).copied()),
+            None => match (unanswered, context.extensions.get::<RelayedRequest>()) {
+                // Perhaps an earlier owner of the store admitted it.
+                (None, Some(relayed)) => {
+                    let named = parts.sessions.rows().stream(&relayed.connection, relayed.name()).await;
+                    named.map(|named| named.map(|named| named.invocation))
+                }
+                (invocation, _) => Ok(invocation),
+            },
         };
         let cancelled = match invocation {
             Ok(Some(invocation)) => {

@@ -27,6 +27,10 @@ struct Flags {
     #[arg(long)]
     stdio: bool,
 
+    /// The same, through the process that has the store if there is one
+    #[arg(long)]
+    shared: bool,
+
     /// Deaths in a row after which an invocation is parked
     #[arg(long, default_value_t = Limits::default().unclean_ends)]
     unclean_ends: u32,
@@ -126,6 +130,9 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
     };
     if flags.authenticate {
         builder = builder.authenticate(|token| async move { token.strip_prefix("token of ").map(Principal::new) });
+    }
+    if flags.shared {
+        return Ok(builder.serve_stdio().await?);
     }
     let server = builder.open().await?;
     protocol::set_server(&server);
