@@ -15,8 +15,7 @@ use super::admission::decoded;
 use super::answer::{Answer, AnswerSource, Submitted};
 use super::invocation::journal_key;
 use super::recovery::Loaded;
-use super::retention::ended_key;
-use super::{Engine, Invocation};
+use super::{Engine, Invocation, retention};
 use crate::audit::{CallEnd, EndedCall};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
@@ -259,13 +258,11 @@ impl Engine {
             admitted_at: admission.at,
             at: self.surroundings.clock.now().as_millis(),
         };
+        let rows = self.journal_rows(id).await?;
         let mut batch = Batch::default();
         batch.guard(Keyspace::Unfinished, key.clone(), Some(row));
-        batch.delete(Keyspace::Unfinished, key.clone());
-        batch.put(Keyspace::Result, key, codec::encode(&ended));
-        if let Some(key_row) = key_row {
-            batch.put(Keyspace::EndedKey, ended_key(ended.at, &key_row), id.as_bytes().to_vec());
-        }
+        batch.delete(Keyspace::Unfinished, key);
+        retention::put_result(&mut batch, id, &ended, rows, key_row.as_deref());
         let call = EndedCall {
             tool: &ended.tool,
             invocation: Some(id),

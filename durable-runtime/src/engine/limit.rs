@@ -26,6 +26,14 @@ pub struct Limits {
     pub question_expiry: Duration,
     /// How long after the end of a call its idempotency key is known (24 h). Then the key is one for a new call.
     pub key_retention: Duration,
+    /// How long after the end of a call its journal is kept (24 h): for [`validate`](crate::Server::validate), and for people
+    /// who ask what it did. Its result is kept apart from that.
+    pub journal_retention: Duration,
+    /// Of how many ended calls the journals are kept at most (100 000), the latest.
+    pub journals: usize,
+    /// How long after the end of a call its result is kept (24 h), or longer, for as long as its idempotency key, its task or
+    /// its session may ask for it.
+    pub result_retention: Duration,
     /// How long a call with an idempotency key whose client has gone waits for that one to come back (24 h). Then it is
     /// cancelled.
     pub suspension: Duration,
@@ -46,6 +54,9 @@ impl Default for Limits {
             timeout: None,
             question_expiry: Duration::from_secs(24 * 60 * 60),
             key_retention: Duration::from_secs(24 * 60 * 60),
+            journal_retention: Duration::from_secs(24 * 60 * 60),
+            journals: 100_000,
+            result_retention: Duration::from_secs(24 * 60 * 60),
             suspension: Duration::from_secs(24 * 60 * 60),
             grace: Duration::from_secs(10),
         }
@@ -53,6 +64,11 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Limits under which results are kept as long as anything may ask for them: keys, or what is kept for this long.
+    pub(crate) fn keeping_results_for(self, asked_for: Duration) -> Self {
+        Self { result_retention: self.result_retention.max(self.key_retention).max(asked_for), ..self }
+    }
+
     pub(super) fn check_arguments(&self, tool: &str, bytes: usize) -> Result<(), Error> {
         if bytes <= self.argument_bytes {
             return Ok(());

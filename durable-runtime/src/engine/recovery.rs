@@ -144,7 +144,8 @@ impl Engine {
         }
     }
 
-    async fn journal_rows(&self, id: InvocationId) -> Result<u32, Error> {
+    /// How many rows the journal of an invocation has.
+    pub(super) async fn journal_rows(&self, id: InvocationId) -> Result<u32, Error> {
         let last = self
             .surroundings
             .store

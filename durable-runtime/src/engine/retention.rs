@@ -1,26 +1,85 @@
 //! Retention: what is forgotten some time after the end of an invocation, in small pieces beside the load.
+//!
+//! Every invocation that has ended has a row under the time of its end. Two things walk along these rows: the first deletes
+//! journals, and remembers in the store how far it has come; the second, later, deletes results, idempotency keys and the rows
+//! themselves.
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Engine;
 use super::admission::decoded;
+use super::invocation::journal_key;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
+use crate::id::InvocationId;
+use crate::journal::codec;
 use crate::journal::record::{Admission, Ended, KeyUse};
-use crate::store::{Batch, CommitError, Keyspace, Scan};
+use crate::store::{Batch, CommitError, Keyspace, Row, Scan};
 
 /// How often what is old is looked for.
-const SWEEP: Duration = Duration::from_secs(60);
-/// Rows deleted in one commit, so that cleaning up does not hold up calls.
-const PIECE: usize = 100;
+const SWEEP: Duration = Duration::from_secs(10);
+/// Ended invocations looked at at once.
+const PAGE: usize = 100;
+/// Rows deleted in one commit, more or less, so that cleaning up does not hold up calls.
+const PIECE: usize = 500;
 
-/// The index row of a key whose invocation ended then.
-pub(super) fn ended_key(at: u64, key_row: &[u8]) -> Vec<u8> {
-    let mut key = at.to_be_bytes().to_vec();
-    key.extend_from_slice(key_row);
-    key
+/// In the keyspace `meta`: the row of the last ended invocation whose journal is deleted.
+const JOURNALS_DELETED: &[u8] = b"journals_deleted";
+
+/// Puts the result of an invocation, and the row by which it is forgotten some time later, with its journal of so many rows
+/// and the idempotency key that it was called with.
+pub(super) fn put_result(
+    batch: &mut Batch,
+    id: InvocationId,
+    ended: &Ended,
+    journal_rows: u32,
+    key_row: Option<&[u8]>,
+) {
+    batch.put(Keyspace::Result, id.as_bytes().to_vec(), codec::encode(ended));
+    let mut key = ended.at.to_be_bytes().to_vec();
+    key.extend_from_slice(id.as_bytes());
+    let mut value = journal_rows.to_be_bytes().to_vec();
+    value.extend_from_slice(key_row.unwrap_or_default());
+    batch.put(Keyspace::Retention, key, value);
+}
+
+/// An invocation that has ended, as its row says.
+struct EndedInvocation {
+    row: Vec<u8>,
+    at: u64,
+    id: InvocationId,
+    journal_rows: u32,
+    /// The row of the idempotency key that it was called with.
+    key_row: Option<Vec<u8>>,
+}
+
+impl EndedInvocation {
+    fn read((row, value): Row) -> Result<Self, Error> {
+        let read = || {
+            let (at, id) = row.split_first_chunk::<8>()?;
+            let (journal_rows, key_row) = value.split_first_chunk::<4>()?;
+            Some(Self {
+                at: u64::from_be_bytes(*at),
+                id: InvocationId::from_bytes(id.try_into().ok()?),
+                journal_rows: u32::from_be_bytes(*journal_rows),
+                key_row: Some(key_row.to_vec()).filter(|key_row| !key_row.is_empty()),
+                row: row.clone(),
+            })
+        };
+        read().ok_or_else(|| {
+            Error::new(ErrorKind::AskPerson, "record_unreadable", "the row of an ended invocation cannot be read")
+        })
+    }
+}
+
+/// What a sweep has deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Swept {
+    pub(super) journals: usize,
+    pub(super) results: usize,
 }
 
 impl Engine {
@@ -38,11 +97,11 @@ impl Engine {
             return Ok(false);
         };
         let ended: Ended = decoded(&ended)?;
-        Ok(self.keeps_keys_until(ended.at) <= self.surroundings.clock.now())
+        Ok(self.is_past(ended.at, self.surroundings.limits.key_retention))
     }
 
-    fn keeps_keys_until(&self, ended_at: u64) -> Timestamp {
-        Timestamp::from_millis(ended_at).after(self.surroundings.limits.key_retention)
+    fn is_past(&self, ended_at: u64, kept: Duration) -> bool {
+        Timestamp::from_millis(ended_at).after(kept) <= self.surroundings.clock.now()
     }
 
     /// Forgets what is old now and then, until the server stops.
@@ -51,162 +110,118 @@ impl Engine {
         self.in_background(async move {
             loop {
                 tokio::time::sleep(SWEEP).await;
-                if let Err(error) = engine.sweep_keys().await {
-                    tracing::warn!(%error, "old idempotency keys could not be deleted");
+                match engine.sweep().await {
+                    Ok(swept) if swept == Swept::default() => {}
+                    Ok(swept) => tracing::debug!(swept.journals, swept.results, "what was old is deleted"),
+                    Err(error) => tracing::warn!(%error, "what is old could not be deleted"),
                 }
             }
         });
     }
 
-    /// Deletes the keys whose time is over, and gives how many these were.
-    pub(super) async fn sweep_keys(&self) -> Result<usize, Error> {
+    /// Deletes what is old.
+    pub(super) async fn sweep(&self) -> Result<Swept, Error> {
+        let journals = self.sweep_journals().await?;
+        Ok(Swept { journals, results: self.sweep_results().await? })
+    }
+
+    /// Deletes the journals of calls that ended long ago, and those of calls beyond the number that is kept.
+    async fn sweep_journals(&self) -> Result<usize, Error> {
         let store = &self.surroundings.store;
+        let limits = &self.surroundings.limits;
+        let kept_for = limits.journal_retention.min(limits.result_retention);
+        let cursor = store.get(Keyspace::Meta, JOURNALS_DELETED.to_vec()).await?;
+        let mut from = cursor.map_or(Bound::Unbounded, Bound::Excluded);
+        let kept = store.count(ended_invocations(from.clone()), BTreeSet::new()).await?;
+        let mut too_many = usize::try_from(kept).unwrap_or(usize::MAX).saturating_sub(limits.journals);
         let mut swept = 0;
         loop {
-            let scan = Scan {
-                keyspace: Keyspace::EndedKey,
-                lower: Bound::Unbounded,
-                upper: Bound::Unbounded,
-                descending: false,
-                limit: PIECE,
-            };
+            let page = store.scan(ended_invocations(from)).await?;
+            let mut is_last = page.len() < PAGE;
             let mut batch = Batch::default();
-            let mut has_young = false;
-            let page = store.scan(scan).await?;
-            for (row, invocation) in &page {
-                let Some((at, key)) = row.split_first_chunk::<8>() else {
-                    return Err(Error::new(ErrorKind::AskPerson, "record_unreadable", "an ended key has no time"));
-                };
-                if self.keeps_keys_until(u64::from_be_bytes(*at)) > self.surroundings.clock.now() {
-                    has_young = true;
+            let mut last = None;
+            for row in page {
+                let ended = EndedInvocation::read(row)?;
+                if too_many == 0 && !self.is_past(ended.at, kept_for) {
+                    is_last = true;
                     break;
                 }
-                batch.delete(Keyspace::EndedKey, row.clone());
-                let used = store.get(Keyspace::IdempotencyKey, key.to_vec()).await?;
-                // It may belong to another invocation by now.
-                if let Some(bytes) = used
-                    && decoded::<KeyUse>(&bytes)?.invocation[..] == invocation[..]
-                {
-                    batch.guard(Keyspace::IdempotencyKey, key, Some(bytes));
-                    batch.delete(Keyspace::IdempotencyKey, key);
-                    swept += 1;
+                self.delete_journal(&ended, &mut batch).await?;
+                too_many = too_many.saturating_sub(1);
+                swept += 1;
+                last = Some(ended.row);
+            }
+            let Some(last) = last else { return Ok(swept) };
+            batch.put(Keyspace::Meta, JOURNALS_DELETED, last.clone());
+            self.commit(batch).await?;
+            if is_last {
+                return Ok(swept);
+            }
+            from = Bound::Excluded(last);
+        }
+    }
+
+    /// Lets a batch delete the journal of an invocation; when that is much, a part is deleted before.
+    async fn delete_journal(&self, ended: &EndedInvocation, batch: &mut Batch) -> Result<(), Error> {
+        for row in 0..ended.journal_rows {
+            batch.delete(Keyspace::Journal, journal_key(ended.id, row));
+            if batch.writes.len() >= PIECE {
+                self.commit(std::mem::take(batch)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes the results of calls that ended long ago, with their keys.
+    async fn sweep_results(&self) -> Result<usize, Error> {
+        let mut swept = 0;
+        loop {
+            let page = self.surroundings.store.scan(ended_invocations(Bound::Unbounded)).await?;
+            let mut is_last = page.len() < PAGE;
+            let mut batch = Batch::default();
+            for row in page {
+                let ended = EndedInvocation::read(row)?;
+                if !self.is_past(ended.at, self.surroundings.limits.result_retention) {
+                    is_last = true;
+                    break;
                 }
+                // One that ended while the clock was set back stands in front of those whose journals were looked at.
+                self.delete_journal(&ended, &mut batch).await?;
+                self.delete_result(ended, &mut batch).await?;
+                swept += 1;
             }
             if batch.writes.is_empty() {
                 return Ok(swept);
             }
-            match store.commit(batch).await {
+            match self.surroundings.store.commit(batch).await {
+                Ok(()) if !is_last => {}
                 // A key was used anew at this moment: the rest comes with the next sweep.
-                Ok(()) if !has_young => {}
                 Ok(()) | Err(CommitError::GuardFailed(_)) => return Ok(swept),
                 Err(CommitError::Store(error)) => return Err(error.into()),
             }
         }
     }
+
+    async fn delete_result(&self, ended: EndedInvocation, batch: &mut Batch) -> Result<(), Error> {
+        batch.delete(Keyspace::Retention, ended.row);
+        batch.delete(Keyspace::Result, ended.id.as_bytes().to_vec());
+        let Some(key_row) = ended.key_row else { return Ok(()) };
+        let used = self.surroundings.store.get(Keyspace::IdempotencyKey, key_row.clone()).await?;
+        // It may belong to another invocation by now.
+        if let Some(bytes) = used
+            && decoded::<KeyUse>(&bytes)?.invocation == *ended.id.as_bytes()
+        {
+            batch.guard(Keyspace::IdempotencyKey, key_row.clone(), Some(bytes));
+            batch.delete(Keyspace::IdempotencyKey, key_row);
+        }
+        Ok(())
+    }
+}
+
+/// The first of the invocations that have ended, from there on.
+fn ended_invocations(lower: Bound<Vec<u8>>) -> Scan {
+    Scan { keyspace: Keyspace::Retention, lower, upper: Bound::Unbounded, descending: false, limit: PAGE }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::future::Future;
-    use std::pin::Pin;
-    use std::sync::atomic::{AtomicU64, Ordering};
-
-    use serde_json::json;
-
-    use super::*;
-    use crate::clock::Clock;
-    use crate::context::DurableContext;
-    use crate::durable_tool;
-    use crate::engine::{Answer, Call, Limits, Surroundings};
-    use crate::error::ToolError;
-    use crate::id::InvocationId;
-    use crate::state::States;
-    use crate::store::{GroupCommit, MemoryBackend};
-    use crate::tool::Registry;
-    use crate::uuid7::Generator;
-
-    const DAY: u64 = 24 * 60 * 60 * 1000;
-
-    /// A clock that stands where it is set.
-    #[derive(Clone)]
-    struct Set(Arc<AtomicU64>);
-
-    impl Clock for Set {
-        fn now(&self) -> Timestamp {
-            Timestamp::from_millis(self.0.load(Ordering::SeqCst))
-        }
-
-        fn sleep_until(&self, _deadline: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-            Box::pin(std::future::pending())
-        }
-    }
-
-    /// Adds one.
-    #[durable_tool(crate = crate)]
-    async fn add(_cx: &DurableContext, to: u32) -> Result<u32, ToolError> {
-        Ok(to + 1)
-    }
-
-    async fn engine(rows: &MemoryBackend, clock: &Set) -> Arc<Engine> {
-        let store = Arc::new(GroupCommit::new(rows.clone()).expect("a thread"));
-        let limits = Limits::default();
-        let surroundings = Surroundings { store, clock: Arc::new(clock.clone()), limits, audit_keys: Generator::new() };
-        let registry = Registry::build(vec![Box::new(add())], States::default()).expect("sound tools");
-        let engine = Engine::new(surroundings, registry, "test".into());
-        engine.recover().await.expect("a readable store");
-        engine
-    }
-
-    async fn call(engine: &Arc<Engine>, key: &str, to: u32) -> Result<InvocationId, String> {
-        let call = Call {
-            tool: "add".into(),
-            arguments: json!({ "to": to }),
-            principal: String::new(),
-            origin: "local",
-            idempotency_key: Some(key.into()),
-            name: None,
-        };
-        let submitted = engine.submit(call).await.map_err(|refusal| format!("{refusal:?}"))?;
-        let id = submitted.id;
-        assert!(matches!(submitted.answer().await, Answer::Ended(_)));
-        Ok(id)
-    }
-
-    async fn rows(engine: &Engine, keyspace: Keyspace) -> usize {
-        let scan = Scan { keyspace, lower: Bound::Unbounded, upper: Bound::Unbounded, descending: false, limit: 1000 };
-        engine.surroundings.store.scan(scan).await.expect("a readable store").len()
-    }
-
-    #[tokio::test]
-    async fn a_key_is_known_for_a_day_after_the_end_and_is_then_one_for_a_new_call() {
-        let (memory, clock) = (MemoryBackend::default(), Set(Arc::new(AtomicU64::new(DAY))));
-        let engine = engine(&memory, &clock).await;
-        let first = call(&engine, "k", 1).await.expect("admitted");
-        clock.0.store(2 * DAY - 1, Ordering::SeqCst);
-        assert_eq!(call(&engine, "k", 1).await, Ok(first));
-        assert!(call(&engine, "k", 2).await.expect_err("a conflict").contains("idempotency_key_conflict"));
-        clock.0.store(2 * DAY, Ordering::SeqCst);
-        let second = call(&engine, "k", 2).await.expect("a new call");
-        assert_ne!(second, first);
-        assert_eq!(call(&engine, "k", 2).await, Ok(second));
-        // The sweep that comes for the first call leaves the key to the second.
-        assert_eq!(engine.sweep_keys().await.expect("a readable store"), 0);
-        assert_eq!(call(&engine, "k", 2).await, Ok(second));
-        assert_eq!((rows(&engine, Keyspace::EndedKey).await, rows(&engine, Keyspace::IdempotencyKey).await), (1, 1));
-    }
-
-    #[tokio::test]
-    async fn keys_that_are_over_are_swept_in_pieces_and_no_others() {
-        let (memory, clock) = (MemoryBackend::default(), Set(Arc::new(AtomicU64::new(DAY))));
-        let engine = engine(&memory, &clock).await;
-        for number in 0..250 {
-            call(&engine, &format!("old {number}"), 1).await.expect("admitted");
-        }
-        clock.0.store(DAY + 1000, Ordering::SeqCst);
-        let young = call(&engine, "young", 1).await.expect("admitted");
-        clock.0.store(2 * DAY + 999, Ordering::SeqCst);
-        assert_eq!(engine.sweep_keys().await.expect("a readable store"), 250);
-        assert_eq!((rows(&engine, Keyspace::EndedKey).await, rows(&engine, Keyspace::IdempotencyKey).await), (1, 1));
-        assert_eq!(call(&engine, "young", 1).await, Ok(young));
-    }
-}
+mod tests;

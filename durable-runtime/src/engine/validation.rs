@@ -40,7 +40,7 @@ impl fmt::Display for Difference {
 }
 
 impl Engine {
-    /// Replays every invocation that has ended.
+    /// Replays every invocation that has ended, and whose journal is kept.
     pub(crate) async fn validate(&self) -> Result<Vec<Difference>, Error> {
         let mut differences = Vec::new();
         let mut after = Bound::Unbounded;
@@ -63,6 +63,10 @@ impl Engine {
 
     async fn differences(&self, id: InvocationId, ended: &Ended) -> Result<Vec<String>, Error> {
         let (records, rows) = self.journal(id).await?;
+        if records.is_empty() {
+            // Its time was over.
+            return Ok(Vec::new());
+        }
         let history = match replay::replay(records) {
             Ok(history) => history,
             Err(contradiction) => return Ok(vec![contradiction.to_string()]),

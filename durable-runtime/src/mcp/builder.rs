@@ -326,7 +326,8 @@ impl ServerBuilder {
         };
         let build = format!("{} {}", self.name, self.version);
         let audit_keys = Generator::new();
-        let surroundings = Surroundings { store, clock: self.clock, limits: self.limits, audit_keys };
+        let limits = self.limits.keeping_results_for(self.task_time_to_live.max(self.session_time_to_live));
+        let surroundings = Surroundings { store, clock: self.clock, limits, audit_keys };
         let engine = Engine::new(surroundings, registry, build);
         let secret = Secret::of(&*engine.surroundings().store).await?;
         engine.recover().await?;

@@ -58,8 +58,8 @@ pub enum Keyspace {
     Session,
     /// One row for each stream that a call is answered on, under its session and its number.
     Stream,
-    /// One row for each idempotency key whose invocation has ended, under the time of that: when the key may be forgotten.
-    EndedKey,
+    /// One row for each invocation that has ended, under the time of that: what is to be forgotten of it some time later.
+    Retention,
 }
 
 impl Keyspace {
@@ -73,7 +73,7 @@ impl Keyspace {
         Self::Table,
         Self::Session,
         Self::Stream,
-        Self::EndedKey,
+        Self::Retention,
     ];
 }
 

@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use super::{Hold, Invocation, OwnedRow, State};
 use crate::clock::Timestamp;
-use crate::engine::retention::ended_key;
+use crate::engine::retention;
 use crate::id::InvocationId;
 use crate::journal::codec;
 use crate::journal::record::{Ended, Record, Unfinished};
@@ -168,14 +168,8 @@ impl Invocation {
             }
             OwnedRow::Stored(row) => batch.guard(Keyspace::Unfinished, row_key.clone(), Some(row.clone())),
         }
-        if let Some(BatchEnd::Ended(ended)) = end {
-            batch.put(Keyspace::Result, row_key.clone(), codec::encode(ended));
-            if let Some(key_row) = &self.key_row {
-                batch.put(Keyspace::EndedKey, ended_key(ended.at, key_row), self.id.as_bytes().to_vec());
-            }
-            if matches!(state.owned_row, OwnedRow::Stored(_)) {
-                batch.delete(Keyspace::Unfinished, row_key.clone());
-            }
+        if matches!((end, &state.owned_row), (Some(BatchEnd::Ended(_)), OwnedRow::Stored(_))) {
+            batch.delete(Keyspace::Unfinished, row_key.clone());
         }
         if let Some(row) = unfinished {
             state.sleeps_in_store = end.is_none() && self.long_rest(&state).is_some();
@@ -191,6 +185,9 @@ impl Invocation {
         } else if !records.is_empty() {
             batch.put(Keyspace::Journal, journal_key(self.id, state.next_row), codec::encode(&records));
             state.next_row += 1;
+        }
+        if let Some(BatchEnd::Ended(ended)) = end {
+            retention::put_result(&mut batch, self.id, ended, state.next_row, self.key_row.as_deref());
         }
         let writes = std::mem::take(&mut state.writes);
         state.writes_in_flight = writes.clone();

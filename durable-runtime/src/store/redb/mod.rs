@@ -28,7 +28,7 @@ fn table(keyspace: Keyspace) -> Table {
         Keyspace::Table => "table",
         Keyspace::Session => "session",
         Keyspace::Stream => "stream",
-        Keyspace::EndedKey => "ended_key",
+        Keyspace::Retention => "retention",
     })
 }
 
