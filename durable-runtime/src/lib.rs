@@ -35,6 +35,10 @@
 //! }
 //! ```
 
+// The macros name this crate, also in its own tests.
+#[cfg(test)]
+extern crate self as durable_runtime;
+
 mod audit;
 mod clock;
 mod compensation;

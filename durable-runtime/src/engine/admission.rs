@@ -125,8 +125,8 @@ impl Engine {
         if let Some(used) = self.key_use(&row).await? {
             if self.is_over(&used).await? {
                 self.forget_key(&row, &used).await?;
-            } else {
-                return self.attach(&call, key, source, digest, &used).await;
+            } else if let Some(submitted) = self.attach(&call, key, source, digest, (&row, &used)).await? {
+                return Ok(submitted);
             }
         }
         let body = self.tools.prepare(registered, call.arguments.clone()).map_err(Refusal::Arguments)?;
@@ -148,15 +148,15 @@ impl Engine {
         stored.map(|bytes| decoded(&bytes)).transpose()
     }
 
-    /// Gives the invocation that the key was used for before.
+    /// Gives the invocation that the key was used for before; `None` when it was never admitted, for the store failed.
     async fn attach(
         self: &Arc<Self>,
         call: &Call,
         key: &str,
         source: Option<KeySource>,
         digest: [u8; 32],
-        used: &KeyUse,
-    ) -> Result<Submitted, Refusal> {
+        (row, used): (&[u8], &KeyUse),
+    ) -> Result<Option<Submitted>, Refusal> {
         if used.arguments != digest {
             let by_client = || {
                 format!(
@@ -170,6 +170,9 @@ impl Engine {
         }
         let id = InvocationId::from_bytes(used.invocation);
         let Some(submitted) = self.follow(id).await? else {
+            if self.surroundings.store.get(Keyspace::IdempotencyKey, row.to_vec()).await?.is_none() {
+                return Ok(None);
+            }
             return Err(Error::new(
                 ErrorKind::AskPerson,
                 "invocation_missing",
@@ -186,7 +189,7 @@ impl Engine {
                 Err(CommitError::GuardFailed(_)) => unreachable!("the batch has no guards"),
             }
         }
-        Ok(submitted)
+        Ok(Some(submitted))
     }
 
     /// Waits with an invocation that was admitted before; `None` when the store does not have it.

@@ -215,6 +215,13 @@ impl StoreError {
     }
 }
 
+impl StoreError {
+    /// Whether the store is open somewhere else.
+    pub(crate) fn is_held(&self) -> bool {
+        self.code == "store_held"
+    }
+}
+
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)

@@ -1,16 +1,19 @@
 //! The store in one redb file.
 
+mod medium;
 mod open;
 mod owner;
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use ::redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
+use self::medium::Unsynced;
 use self::owner::OwnerNote;
 use super::{Batch, GroupCommit, Keyspace, Row, Scan, StoreError, SyncBackend, View, Write};
 use crate::error::{Error, ErrorKind};
@@ -35,6 +38,10 @@ fn table(keyspace: Keyspace) -> Table {
 /// Memory for cached pages unless something else is said, in bytes.
 pub(crate) const CACHE_BYTES: usize = 256 << 20;
 
+/// How often, and how many times at most, a file that is to be opened again is tried while reads still hold it.
+const LOOK: Duration = Duration::from_millis(1);
+const LOOKS: u32 = 1000;
+
 /// Where the file is, and how it is used.
 #[derive(Clone, Debug)]
 pub(crate) struct RedbOptions {
@@ -43,12 +50,18 @@ pub(crate) struct RedbOptions {
     pub(crate) cache_bytes: usize,
 }
 
+/// Opens the database, at first and after a failure.
+type Opener = Box<dyn Fn(&RedbOptions) -> Result<Database, StoreError> + Send + Sync>;
+
 /// One redb file, held by this process alone.
 pub(crate) struct RedbBackend {
     options: RedbOptions,
+    opener: Opener,
     /// `None` after a failed commit, until the file is opened again: redb's state in memory is not to be trusted then.
     database: RwLock<Option<Arc<Database>>>,
-    owner: OwnerNote,
+    /// What it was before: as long as somebody reads from it, the file cannot be opened.
+    previous: Mutex<Weak<Database>>,
+    owner: Option<OwnerNote>,
 }
 
 /// Opens the file, or makes a new one, without blocking the runtime.
@@ -63,9 +76,17 @@ pub(crate) async fn open_file(options: RedbOptions) -> Result<GroupCommit<RedbBa
 impl RedbBackend {
     /// Opens the file, or makes a new one, and starts its writer.
     pub(crate) fn open(options: RedbOptions) -> Result<GroupCommit<Self>, StoreError> {
-        let database = open::open(&options)?;
-        let owner = OwnerNote::write(&options.path);
-        GroupCommit::new(Self { options, database: RwLock::new(Some(Arc::new(database))), owner })
+        let path = options.path.clone();
+        let unsynced = Unsynced::of(&path);
+        let mut backend = Self::open_by(options, Box::new(move |options| open::open(options, &unsynced)))?;
+        backend.owner = Some(OwnerNote::write(&path));
+        GroupCommit::new(backend)
+    }
+
+    fn open_by(options: RedbOptions, opener: Opener) -> Result<Self, StoreError> {
+        let database = opener(&options)?;
+        let database = RwLock::new(Some(Arc::new(database)));
+        Ok(Self { options, opener, database, previous: Mutex::default(), owner: None })
     }
 
     fn database(&self) -> Result<Arc<Database>, StoreError> {
@@ -76,9 +97,32 @@ impl RedbBackend {
         if let Some(database) = &*slot {
             return Ok(Arc::clone(database));
         }
-        let database = Arc::new(open::open(&self.options)?);
+        let database = Arc::new(self.open_again()?);
         tracing::info!(path = %self.options.path.display(), "the store is open again");
         Ok(Arc::clone(slot.insert(database)))
+    }
+
+    /// Opens the file when the last ones who read from it as it was have let go of it, or says that they have not.
+    fn open_again(&self) -> Result<Database, StoreError> {
+        let mut looks = 0;
+        loop {
+            match (self.opener)(&self.options) {
+                Err(error) if error.is_held() => {
+                    if looks == LOOKS && self.previous.lock().strong_count() > 0 {
+                        return Err(StoreError::unavailable(format!(
+                            "the store `{}` cannot be opened again before reads of it have ended",
+                            self.options.path.display()
+                        )));
+                    }
+                    if looks == LOOKS {
+                        return Err(error);
+                    }
+                    looks += 1;
+                    std::thread::sleep(LOOK);
+                }
+                opened => return opened,
+            }
+        }
     }
 
     fn failed(&self, doing: &str, error: impl Into<::redb::Error>) -> StoreError {
@@ -254,6 +298,7 @@ impl SyncBackend for RedbBackend {
     fn commit_group(&self, group: &[&Batch]) -> Result<Vec<Result<(), usize>>, StoreError> {
         let database = self.database()?;
         commit(&database, group).map_err(|error| {
+            *self.previous.lock() = Arc::downgrade(&database);
             drop(database);
             *self.database.write() = None;
             self.failed("write", error)
@@ -267,7 +312,7 @@ impl SyncBackend for RedbBackend {
         {
             tracing::warn!(%error, path = %self.options.path.display(), "the store was not closed cleanly");
         }
-        self.owner.remove();
+        self.owner.iter().for_each(OwnerNote::remove);
     }
 }
 

@@ -1,28 +1,53 @@
 //! Opening a store file: what is accepted, and what is refused and why. Nothing is written to a file that is refused.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _, Seek as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 
-use ::redb::{Database, DatabaseError, ReadableDatabase, TableError};
+use ::redb::backends::FileBackend;
+use ::redb::{Database, DatabaseError, ReadableDatabase, StorageBackend, TableError};
 
+use super::medium::{Medium, REDB_MAGIC, Unsynced, is_unfinished};
 use super::owner::OwnerNote;
 use super::{Keyspace, RedbOptions, StoreError, table};
 
 /// The version of what this release writes into the file, in the row `format` of the keyspace `meta`.
 const FORMAT_VERSION: u32 = 1;
 const FORMAT_KEY: &[u8] = b"format";
-/// The first bytes of every redb file.
-const REDB_MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
 
-pub(super) fn open(options: &RedbOptions) -> Result<Database, StoreError> {
+pub(super) fn open(options: &RedbOptions, unsynced: &Arc<Unsynced>) -> Result<Database, StoreError> {
     let path = &options.path;
     refuse_what_is_no_store(path)?;
+    let file = fs::File::options().read(true).write(true).create(true).truncate(false).open(path);
+    let file = file.and_then(|file| {
+        if file.metadata()?.len() == 0 {
+            sync_directory_of(path)?;
+        }
+        Ok(file)
+    });
+    let file = file.map_err(|error| failure(path, "open", &::redb::Error::Io(error)))?;
+    let backend = FileBackend::new(file).map_err(|error| failure(path, "open", &error.into()))?;
+    open_on(options, Medium::new(backend, Arc::clone(unsynced)))
+}
+
+/// A file that is new is there after a power cut only if its directory was synced.
+fn sync_directory_of(path: &Path) -> io::Result<()> {
+    if cfg!(not(unix)) {
+        return Ok(());
+    }
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::File::open(directory)?.sync_all()
+}
+
+/// Opens what is on this medium, which the path only names.
+pub(super) fn open_on(options: &RedbOptions, medium: Medium<impl StorageBackend>) -> Result<Database, StoreError> {
+    let path = &options.path;
     let mut builder = Database::builder();
     builder.set_cache_size(options.cache_bytes);
     // redb may panic over a file that something else has written into.
-    let opened = catch_unwind(AssertUnwindSafe(|| builder.create(path)));
+    let opened = catch_unwind(AssertUnwindSafe(|| builder.create_with_backend(medium)));
     let database = match opened {
         Ok(Ok(database)) => database,
         Ok(Err(DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch)) => return Err(held(path)),
@@ -45,16 +70,12 @@ fn refuse_what_is_no_store(path: &Path) -> Result<(), StoreError> {
             "store_not_a_file",
             format!("`{shown}` is a directory; name a file in it as the store"),
         )),
-        Ok(found) if found.len() > 0 => {
-            let mut first = vec![0; REDB_MAGIC.len()];
-            let read = fs::File::open(path).and_then(|mut file| io::Read::read_exact(&mut file, &mut first));
-            match read {
-                Ok(()) if first == REDB_MAGIC => Ok(()),
-                Ok(()) => Err(foreign(path)),
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(foreign(path)),
-                Err(error) => Err(failure(path, "open", &::redb::Error::Io(error))),
-            }
-        }
+        Ok(found) if found.len() > 0 => match is_store(path, found.len()) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(foreign(path)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(foreign(path)),
+            Err(error) => Err(failure(path, "open", &::redb::Error::Io(error))),
+        },
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -71,6 +92,18 @@ fn refuse_what_is_no_store(path: &Path) -> Result<(), StoreError> {
         }
         Err(error) => Err(failure(path, "open", &::redb::Error::Io(error))),
     }
+}
+
+/// Whether a file begins as stores do, or is one whose making was cut off.
+fn is_store(path: &Path, len: u64) -> io::Result<bool> {
+    let file = fs::File::open(path)?;
+    let read = |offset, out: &mut [u8]| {
+        (&file).seek(io::SeekFrom::Start(offset))?;
+        (&file).read_exact(out)
+    };
+    let mut first = [0; REDB_MAGIC.len()];
+    read(0, &mut first)?;
+    Ok(first == REDB_MAGIC || is_unfinished(len, read)?)
 }
 
 fn foreign(path: &Path) -> StoreError {

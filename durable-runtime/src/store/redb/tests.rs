@@ -1,10 +1,16 @@
+mod disk;
+mod faults;
+mod power_loss;
+mod program;
+mod random;
+
 use std::fs;
 use std::path::Path;
 
 use ::redb::{Database, TableDefinition};
 
-use super::super::{Batch, Commit, Keyspace, Read, Store, StoreError};
-use super::{GroupCommit, RedbBackend, RedbOptions};
+use super::super::{Batch, Commit, Keyspace, Read, Store, StoreError, SyncBackend as _};
+use super::{GroupCommit, RedbBackend, RedbOptions, medium};
 use crate::error::Error;
 
 fn open(path: &Path) -> Result<GroupCommit<RedbBackend>, StoreError> {
@@ -108,4 +114,53 @@ async fn a_damaged_file_is_refused_without_a_panic() {
     assert_eq!(fs::read(&path).expect("read").len(), sound.len());
     fs::write(&path, &sound[..sound.len() / 3]).expect("written");
     let _refused = refusal(&path);
+}
+
+#[tokio::test]
+async fn a_file_whose_making_was_cut_off_is_made_anew_and_one_that_only_looks_a_little_like_it_is_left() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("a.redb");
+    // Its length was on the disk when the power went, and then a part of its header.
+    for cut_off in [vec![0; 1 << 20], [vec![0; 9], vec![7; 311], vec![0; 9000]].concat()] {
+        fs::write(&path, cut_off).expect("written");
+        open(&path).expect("a new store").close().await;
+    }
+    for other in [vec![0; 8 << 20], [vec![0; 600], vec![7; 1]].concat()] {
+        fs::write(&path, &other).expect("written");
+        assert_eq!(refusal(&path).code(), "store_foreign");
+        assert!(fs::read(&path).expect("read") == other);
+    }
+}
+
+#[tokio::test]
+async fn a_sync_that_failed_is_remembered_by_the_next_process_until_the_file_is_written_again() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (store, mark) = (directory.path().join("a.redb"), directory.path().join("a.redb.unsynced"));
+    let disk = disk::Disk::failing(
+        Some(disk::Fault { call: disk::Call::Sync, first: 4, times: 1, error: std::io::ErrorKind::Other }),
+        disk::CACHE_BYTES,
+    );
+    disk.restart(medium::Unsynced::of(&store));
+    let backend = disk.open().expect("a new store");
+    let mut batch = Batch::default();
+    batch.put(Keyspace::Table, *b"k", b"v".to_vec());
+    backend.commit_group(&[&batch]).expect_err("the sync fails");
+    drop(backend);
+    assert!(mark.exists());
+    disk.restart(medium::Unsynced::of(&store));
+    let before = disk.events().len();
+    let _backend = disk.open().expect("the store");
+    let mut written = vec![false; disk.file().len()];
+    for event in &disk.events()[before..] {
+        match event {
+            disk::Event::Write { offset, data } => {
+                let begin = usize::try_from(*offset).expect("a small file");
+                written[begin..begin + data.len()].fill(true);
+            }
+            disk::Event::Synced => break,
+            _ => {}
+        }
+    }
+    assert!(written.iter().all(|part| *part), "all of the file is written before the first sync");
+    assert!(!mark.exists());
 }
