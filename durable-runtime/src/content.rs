@@ -1,6 +1,6 @@
 //! What tools and prompts show: texts, images, sounds, resources and links to them.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -105,6 +105,11 @@ impl From<&str> for ResourceContents {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
     }
+}
+
+/// Whether values of a type are blocks.
+pub(crate) fn are_blocks<T: 'static>() -> bool {
+    [TypeId::of::<Content>(), TypeId::of::<Vec<Content>>()].contains(&TypeId::of::<T>())
 }
 
 /// The blocks that a tool's value is, if it is some, as JSON.

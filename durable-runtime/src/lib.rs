@@ -47,6 +47,7 @@ mod context;
 mod engine;
 mod error;
 mod id;
+mod invocations;
 mod journal;
 mod local;
 mod macros;
@@ -81,6 +82,10 @@ pub use durable_macros::{
 pub use engine::{Difference, Limits};
 pub use error::{AtMostOnceFailedBeforeCompleting, Error, ErrorKind, StepTimedOut, ToolError};
 pub use id::InvocationId;
+pub use invocations::{
+    Explanation, FailedAttempt, InvocationOrigin, InvocationPage, InvocationState, InvocationSummary, Invocations,
+    JournalEntry, StepExplanation, StepOutcome, StepState, Wait, WaitReason,
+};
 pub use local::{LocalCall, LocalResult, ToolFailure};
 pub use mcp::{Listening, Server, ServerBuilder};
 pub use notice::LogLevel;
@@ -105,6 +110,8 @@ mod documentation {
     mod readme {}
     #[doc = include_str!("../../docs/callers.md")]
     mod callers {}
+    #[doc = include_str!("../../docs/operations.md")]
+    mod operations {}
     #[doc = include_str!("../../docs/prompts-and-resources.md")]
     mod prompts_and_resources {}
     #[doc = include_str!("../../docs/questions.md")]

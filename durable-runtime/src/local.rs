@@ -6,6 +6,7 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::engine::{Call, Conversation, Engine, Question, Refusal, Verdict};
@@ -68,7 +69,7 @@ pub struct LocalResult {
 }
 
 /// The error that a tool ended with, or what ended its call before.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("{message}")]
 #[non_exhaustive]
 pub struct ToolFailure {
@@ -153,7 +154,7 @@ impl LocalCall {
             }
         }
         let ended = submitted.answer().await.into_ended(id)?;
-        Ok(LocalResult { invocation: Some(id), is_replayed, result: result(&ended.conclusion) })
+        Ok(LocalResult::of_ended(id, is_replayed, &ended.conclusion))
     }
 }
 
@@ -186,6 +187,12 @@ async fn converse(engine: &Arc<Engine>, id: InvocationId, conversation: &Convers
         if changes.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+impl LocalResult {
+    pub(crate) fn of_ended(invocation: InvocationId, is_replayed: bool, conclusion: &Conclusion) -> Self {
+        Self { invocation: Some(invocation), is_replayed, result: result(conclusion) }
     }
 }
 

@@ -203,6 +203,8 @@ pub struct ToolDefinition {
     pub(crate) audits: Vec<Audit>,
     pub(crate) input_schema: Value,
     pub(crate) output_schema: Value,
+    /// Whether the value is shown as blocks of content.
+    pub(crate) presents: bool,
 }
 
 impl ToolDefinition {
@@ -232,6 +234,7 @@ impl ToolDefinition {
             audits: Vec::new(),
             input_schema: schema::<A>(),
             output_schema: (sent.schema)(),
+            presents: (sent.presents)(),
         }
     }
 

@@ -95,7 +95,7 @@ impl EndedCall<'_> {
     }
 
     fn fields(&self, audit: &Audit) -> Map<String, Value> {
-        let mut redaction = Redaction::new(audit.redacted);
+        let mut redaction = Redaction::new(audit.redacted.iter().copied());
         let mut shown = |json: &str| {
             let mut value = serde_json::from_str(json).unwrap_or(Value::Null);
             redaction.hide(&mut value);

@@ -13,3 +13,4 @@ pub(crate) use self::call::{Audit, CallEnd, EndedCall};
 pub use self::entry::AuditEntry;
 pub(crate) use self::explicit::ExplicitEntry;
 pub use self::log::{AuditLog, AuditPage, AuditQuery};
+pub(crate) use self::redaction::Redaction;

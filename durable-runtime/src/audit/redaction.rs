@@ -6,18 +6,18 @@ use serde_json::Value;
 const REDACTED: &str = "[redacted]";
 
 /// The fields that are hidden, and what was hidden so far.
-pub(super) struct Redaction {
-    fields: &'static [&'static str],
+pub(crate) struct Redaction {
+    fields: Vec<&'static str>,
     hidden: Vec<String>,
 }
 
 impl Redaction {
-    pub(super) fn new(fields: &'static [&'static str]) -> Self {
-        Self { fields, hidden: Vec::new() }
+    pub(crate) fn new(fields: impl IntoIterator<Item = &'static str>) -> Self {
+        Self { fields: fields.into_iter().collect(), hidden: Vec::new() }
     }
 
     /// Hides the fields at any depth.
-    pub(super) fn hide(&mut self, value: &mut Value) {
+    pub(crate) fn hide(&mut self, value: &mut Value) {
         match value {
             Value::Object(fields) => {
                 for (name, inner) in fields {
@@ -35,11 +35,11 @@ impl Redaction {
     }
 
     /// Hides in a text what was hidden before: an error's text may repeat it.
-    pub(super) fn hide_in_text(mut self, mut text: String) -> String {
+    pub(crate) fn hide_in_text(&self, mut text: String) -> String {
         // One that has another one inside is hidden as a whole.
-        self.hidden.sort_unstable_by_key(|hidden| std::cmp::Reverse(hidden.len()));
-        self.hidden.dedup();
-        for hidden in self.hidden.iter().filter(|hidden| !hidden.is_empty()) {
+        let mut hidden: Vec<&String> = self.hidden.iter().filter(|hidden| !hidden.is_empty()).collect();
+        hidden.sort_unstable_by_key(|hidden| std::cmp::Reverse(hidden.len()));
+        for hidden in hidden {
             text = text.replace(hidden.as_str(), REDACTED);
         }
         text
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn fields_are_hidden_at_any_depth_and_in_texts_that_repeat_them() {
-        let mut redaction = Redaction::new(&["password", "card"]);
+        let mut redaction = Redaction::new(["password", "card"]);
         let mut value = json!({
             "name": "ada",
             "password": "hunter2",

@@ -226,6 +226,9 @@ fn interrupted(invocation: &Invocation, why: Interruption, undo: Undo) -> BatchE
         invocation.record_cancellation(reason.clone());
         return BatchEnd::Unfinished(Unfinished::Running { unclean_ends: 0, rows_then: 0, wake_at: None });
     }
+    if let Interruption::Completed { .. } = why {
+        invocation.record_completion();
+    }
     match why.into_end() {
         Ok(conclusion) => ended_with(invocation, conclusion),
         Err(unfinished) => BatchEnd::Unfinished(unfinished),

@@ -27,10 +27,13 @@ use crate::tool::{BodyKind, Conclude, RegisteredTool};
 /// A future that ends with what the tool returned.
 pub(super) type ConcludeFuture = Pin<Box<dyn Future<Output = Result<Conclude, serde_json::Error>> + Send>>;
 
+/// A body that has not begun.
+pub(super) type Start = Box<dyn FnOnce(DurableContext) -> ConcludeFuture + Send>;
+
 /// A body that is about to be polled for the first time.
 pub(super) struct Run {
     pub(super) invocation: Arc<Invocation>,
-    pub(super) body: Box<dyn FnOnce(DurableContext) -> ConcludeFuture + Send>,
+    pub(super) body: Start,
     pub(super) undoing: Undo,
 }
 

@@ -42,6 +42,11 @@ pub(crate) enum Interruption {
         /// When it is cancelled, if the client has not come back.
         until: Timestamp,
     },
+    /// A person ends it.
+    Completed {
+        /// With what.
+        conclusion: Conclusion,
+    },
 }
 
 impl Interruption {
@@ -52,6 +57,7 @@ impl Interruption {
                 Ok(Conclusion::TimedOut { limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX) })
             }
             Self::Cancelled { reason } => Ok(Conclusion::Cancelled { reason }),
+            Self::Completed { conclusion } => Ok(conclusion),
             Self::Suspended { until } => Err(Unfinished::Suspended { until: until.as_millis() }),
         }
     }
@@ -217,6 +223,7 @@ impl Engine {
         let Some(row) = store.get(Keyspace::Unfinished, key.clone()).await? else {
             return self.load(id).await;
         };
+        let is_by_hand = matches!(interruption, Interruption::Completed { .. });
         let conclusion = match interruption.into_end() {
             Ok(conclusion) => conclusion,
             Err(unfinished) => {
@@ -258,8 +265,13 @@ impl Engine {
             admitted_at: admission.at,
             at: self.surroundings.clock.now().as_millis(),
         };
-        let rows = self.journal_rows(id).await?;
+        let mut rows = self.journal_rows(id).await?;
         let mut batch = Batch::default();
+        if is_by_hand {
+            let completed = vec![Record::Completed { at: ended.at }];
+            batch.put(Keyspace::Journal, journal_key(id, rows), codec::encode(&completed));
+            rows += 1;
+        }
         batch.guard(Keyspace::Unfinished, key.clone(), Some(row));
         batch.delete(Keyspace::Unfinished, key);
         retention::put_result(&mut batch, id, &ended, rows, key_row.as_deref());

@@ -20,7 +20,7 @@ use crate::journal::codec;
 use crate::journal::record::{Conclusion, Record, Unfinished};
 use crate::journal::replay::{self, History};
 use crate::store::{Batch, CommitError, Keyspace, Row, Scan};
-use crate::tool::{BodyKind, Conclude};
+use crate::tool::Conclude;
 
 /// In the keyspace `meta`: there while no process has the store open, if the last one closed it cleanly.
 pub(super) const CLEANLY_STOPPED: &[u8] = b"cleanly_stopped";
@@ -222,37 +222,20 @@ impl Engine {
             Err(contradiction) => return Ok(parked("journal_damaged", contradiction.to_string())),
         };
         let admission = history.admission();
-        // These two are seen anew at every start, so that a deploy of the right code is all it takes to go on.
-        let Some(registered) = self.tools.get(&admission.tool) else {
-            return Ok(parked(
-                "tool_missing",
-                format!("this server has no tool `{}`; start one that has it", admission.tool),
-            ));
-        };
-        if let Some(reason) = history.cancelled() {
+        if self.tools.get(&admission.tool).is_some()
+            && let Some(reason) = history.cancelled()
+        {
             let reason = reason.to_owned();
             return Box::pin(self.load_undoing(id, &reason, history, (next_row, owned_row), state)).await;
         }
-        let arguments = serde_json::from_str(&admission.arguments);
-        let prepared = arguments
-            .map_err(|error| error.to_string())
-            .and_then(|arguments| self.tools.prepare(registered, arguments).map_err(|error| error.to_string()));
-        let body = match prepared.map(|body| body.0) {
-            Ok(BodyKind::Durable(body)) => body,
-            Ok(BodyKind::ReadOnly(_)) => {
-                return Ok(parked(
-                    "tool_read_only",
-                    format!("`{}` is read-only in this build, and was not when it was called", admission.tool),
-                ));
-            }
-            Err(error) => {
-                return Ok(parked(
-                    "arguments_not_decodable",
-                    format!("the recorded arguments do not fit `{}` in this build: {error}", admission.tool),
-                ));
-            }
+        let body = match self.fitting(admission) {
+            Ok(body) => body,
+            // Seen anew at every start, so that a deploy of the right code is all it takes to go on.
+            Err(misfit) => return Ok(parked(misfit.code, misfit.reason)),
         };
-        let undoing = if registered.definition.compensates { Undo::WhenCancelled } else { Undo::Never };
+        let registered = self.tools.get(&admission.tool);
+        let compensates = registered.is_some_and(|registered| registered.definition.compensates);
+        let undoing = if compensates { Undo::WhenCancelled } else { Undo::Never };
         let deadline = self.deadline(&admission.tool, admission.at);
         let key_row = self.key_row_of(admission);
         let invocation = Invocation::resume(id, Arc::clone(&self.surroundings), history, next_row, owned_row, state)

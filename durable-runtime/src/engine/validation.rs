@@ -2,21 +2,17 @@
 
 use std::fmt;
 use std::ops::Bound;
-use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 
 use super::admission::decoded;
-use super::driver::poll_caught;
-use super::invocation::Invocation;
+use super::rehearsal::Rehearsal;
 use super::{Engine, recovery};
-use crate::compensation;
-use crate::context::DurableContext;
 use crate::error::Error;
 use crate::id::InvocationId;
 use crate::journal::record::{Conclusion, Ended};
 use crate::journal::replay;
 use crate::store::Keyspace;
-use crate::tool::{BodyKind, Conclude};
+use crate::tool::Conclude;
 
 /// One way in which the replay of an ended invocation is not what its journal says.
 ///
@@ -71,29 +67,14 @@ impl Engine {
             Ok(history) => history,
             Err(contradiction) => return Ok(vec![contradiction.to_string()]),
         };
-        let Some(registered) = self.tools.get(&ended.tool) else {
-            return Ok(vec!["this build has no such tool".into()]);
+        let body = match self.fitting(history.admission()) {
+            Ok(body) => body,
+            Err(misfit) => return Ok(vec![misfit.reason]),
         };
-        let arguments = serde_json::from_str(&history.admission().arguments).map_err(|error| error.to_string());
-        let prepared = arguments.and_then(|arguments| {
-            self.tools.prepare(registered, arguments).map_err(|error| format!("its arguments do not fit: {error}"))
-        });
-        let body = match prepared.map(|body| body.0) {
-            Ok(BodyKind::Durable(body)) => body,
-            Ok(BodyKind::ReadOnly(_)) => return Ok(vec!["the tool is read-only in this build".into()]),
-            Err(why) => return Ok(vec![why]),
-        };
-        let surroundings = Arc::clone(&self.surroundings);
-        let invocation = Arc::new(Invocation::resume(id, surroundings, history, rows, Vec::new(), (false, false)));
-        // A server that stops starts no attempts; nothing of this run is ever committed.
-        invocation.stop();
-        if invocation.history().cancelled().is_some() {
-            // What undid the call is not replayed.
-            invocation.pass_over(compensation::SCOPE.to_owned());
-        }
-        let mut body = body(DurableContext::new(Arc::clone(&invocation)));
-        let polled = poll_caught(body.as_mut(), &mut Context::from_waker(Waker::noop()));
-        let was_interrupted = matches!(ended.conclusion, Conclusion::TimedOut { .. } | Conclusion::Cancelled { .. });
+        let may_end_anywhere = history.is_completed();
+        let Rehearsal { invocation, polled } = self.rehearse(id, history, rows, body);
+        let was_interrupted =
+            matches!(ended.conclusion, Conclusion::TimedOut { .. } | Conclusion::Cancelled { .. }) || may_end_anywhere;
         let mut found = invocation.differences_from_history(was_interrupted);
         match polled {
             // What it would have ended with, is not known.

@@ -86,6 +86,22 @@ mod tests {
             Record::Operated { operation: charge(), result: vec![8] },
             Record::Asked { question: charge(), request: "q".into(), at: 9, expires_at: 10 },
             Record::Cancelled { reason: "r".into(), at: 11 },
+            Record::Forked { from: [9; 16], step: "s".into(), at: 12 },
+            Record::Retried { code: "c".into(), reason: "r".into(), at: 13 },
+            Record::Resolved {
+                step: charge(),
+                kind: StepKind::AtMostOnce,
+                outcome: Outcome::Error("3".into()),
+                at: 14,
+            },
+            Record::Ended {
+                step: charge(),
+                kind: StepKind::AtMostOnce,
+                attempt: 1,
+                outcome: Outcome::InDoubt("4".into()),
+                at: 15,
+            },
+            Record::Completed { at: 16 },
         ]
     }
 
@@ -96,7 +112,7 @@ mod tests {
         assert_eq!(
             hex(encode(&every_record())),
             concat!(
-                "0108",
+                "010d",
                 "0003706179027b7d0004687474700101",
                 "6b0162",
                 "0102",
@@ -120,6 +136,17 @@ mod tests {
                 "0171",
                 "090a",
                 "0701720b",
+                "080909090909090909090909090909090901730c",
+                "09016301720d",
+                "0a0006636861726765010137",
+                "01",
+                "010133",
+                "0e",
+                "030006636861726765010137",
+                "0101",
+                "020134",
+                "0f",
+                "0b10",
             )
         );
         let ended = Ended {

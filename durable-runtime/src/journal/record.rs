@@ -110,6 +110,29 @@ pub(crate) enum Record {
         reason: String,
         at: u64,
     },
+    /// The invocation is a fork: what follows up to its own records is what another one had when it came to a step.
+    Forked {
+        from: [u8; 16],
+        step: String,
+        at: u64,
+    },
+    /// A person has let it go on that was parked so.
+    Retried {
+        code: String,
+        reason: String,
+        at: u64,
+    },
+    /// A person has given the outcome of a step; it counts, whatever the journal says of the step before.
+    Resolved {
+        step: Identity,
+        kind: StepKind,
+        outcome: Outcome,
+        at: u64,
+    },
+    /// A person has ended the invocation, without its body.
+    Completed {
+        at: u64,
+    },
 }
 
 /// What a question was answered with.

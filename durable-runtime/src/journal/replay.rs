@@ -58,6 +58,8 @@ pub(crate) struct History {
     operations: HashMap<Identity, Vec<u8>>,
     asked: HashMap<Identity, Asked>,
     cancelled: Option<String>,
+    /// A person has ended it.
+    is_completed: bool,
 }
 
 /// A question that was asked.
@@ -85,7 +87,14 @@ pub(crate) fn replay(records: impl IntoIterator<Item = Record>) -> Result<Histor
 impl History {
     /// The history of a call that is only admitted.
     pub(crate) fn new(admission: Admission) -> Self {
-        Self { admission, steps: HashMap::new(), operations: HashMap::new(), asked: HashMap::new(), cancelled: None }
+        Self {
+            admission,
+            steps: HashMap::new(),
+            operations: HashMap::new(),
+            asked: HashMap::new(),
+            cancelled: None,
+            is_completed: false,
+        }
     }
 
     fn append(&mut self, record: Record) -> Result<(), Contradiction> {
@@ -99,6 +108,15 @@ impl History {
             }
             Record::Cancelled { reason, .. } => {
                 self.cancelled.get_or_insert(reason);
+                return Ok(());
+            }
+            Record::Forked { .. } | Record::Retried { .. } => return Ok(()),
+            Record::Completed { .. } => {
+                self.is_completed = true;
+                return Ok(());
+            }
+            Record::Resolved { step, kind, outcome, .. } => {
+                self.steps.insert(step, StepHistory { kind, state: StepState::Ended { outcome } });
                 return Ok(());
             }
             Record::Asked { question, request, expires_at, .. } => {
@@ -157,6 +175,16 @@ impl History {
     /// Why the call was cancelled, if what it did is being undone.
     pub(crate) fn cancelled(&self) -> Option<&str> {
         self.cancelled.as_deref()
+    }
+
+    /// Whether a person has ended it, wherever its body was.
+    pub(crate) fn is_completed(&self) -> bool {
+        self.is_completed
+    }
+
+    /// How a step is marked, by the journal.
+    pub(crate) fn kind(&self, step: &Identity) -> Option<StepKind> {
+        self.steps.get(step).map(|history| history.kind)
     }
 
     /// Whether a step was begun, as far as that is recorded.
@@ -317,6 +345,24 @@ mod tests {
             history.decide(&step("a"), StepKind::AtLeastOnce),
             Decision::Park { code: "outcome_not_recordable", .. }
         ));
+    }
+
+    #[test]
+    fn the_outcome_that_a_person_gives_counts_whatever_the_journal_says_before() {
+        let unrecordable = Record::Unrecordable {
+            step: step("a"),
+            kind: StepKind::AtMostOnce,
+            attempt: 1,
+            reason: "too large".into(),
+            at: 0,
+        };
+        for before in [started("a", 1), unrecordable, ended("a", StepKind::AtMostOnce, "\"old\"")] {
+            let outcome = Outcome::Value("7".into());
+            let resolved =
+                Record::Resolved { step: step("a"), kind: StepKind::AtMostOnce, outcome: outcome.clone(), at: 0 };
+            let history = history(vec![admitted(), before, resolved]);
+            assert_eq!(history.decide(&step("a"), StepKind::AtMostOnce), Decision::Return(outcome));
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::stdio;
 use super::task::Tasks;
 use crate::engine::{Difference, Engine};
 use crate::error::Error;
+use crate::invocations::Invocations;
 use crate::local::LocalCall;
 use crate::store::CommitCounts;
 use crate::table::Store;
@@ -145,6 +146,21 @@ impl Server {
     /// Tells the clients that subscribed to a resource that there is something new in it.
     pub fn resource_updated(&self, uri: impl Into<String>) {
         self.parts.changes.tell(Change::Resource(uri.into()));
+    }
+
+    /// The server's invocations, for a person who looks after them: to list and explain them, and to help those that are parked.
+    ///
+    /// ```
+    /// # use durable_runtime::prelude::*;
+    /// # async fn look(server: &Server) -> Result<(), Error> {
+    /// for parked in server.invocations().parked(None, 100).await?.invocations {
+    ///     println!("{}", server.invocations().explain(parked.id).await?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn invocations(&self) -> Invocations {
+        Invocations::new(Arc::clone(&self.parts.engine))
     }
 
     /// Replays every call that has ended, without effects, and reports what is not as its journal says: a sign that a tool's

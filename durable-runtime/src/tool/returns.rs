@@ -43,6 +43,10 @@ pub trait ToolReturn: Send + 'static {
     /// The value that a successful call gives.
     type Value: JsonSchema;
 
+    /// Whether the value is shown as blocks of content.
+    #[doc(hidden)]
+    fn presents() -> bool;
+
     #[doc(hidden)]
     fn conclude(self) -> Result<Conclude, serde_json::Error>;
 }
@@ -57,6 +61,10 @@ pub struct Conclude {
 
 impl<T: ToolValue, E: ToolFault> ToolReturn for Result<T, E> {
     type Value = T;
+
+    fn presents() -> bool {
+        content::are_blocks::<T>()
+    }
 
     fn conclude(self) -> Result<Conclude, serde_json::Error> {
         Ok(match self {
@@ -87,11 +95,12 @@ impl<T: ToolValue, E: ToolFault> ToolReturn for Result<T, E> {
 #[doc(hidden)]
 pub struct Sent<R> {
     pub(super) schema: fn() -> Value,
+    pub(super) presents: fn() -> bool,
     pub(super) conclude: fn(R) -> Result<Conclude, serde_json::Error>,
 }
 
 /// What is done with what a tool returns.
 #[doc(hidden)]
 pub const fn sent<R: ToolReturn>() -> Sent<R> {
-    Sent { schema: super::schema::<R::Value>, conclude: R::conclude }
+    Sent { schema: super::schema::<R::Value>, presents: R::presents, conclude: R::conclude }
 }

@@ -30,6 +30,12 @@ impl Invocation {
         self.state.lock().records.push(Record::Cancelled { reason, at });
     }
 
+    /// Records that a person has ended the call.
+    pub(in crate::engine) fn record_completion(&self) {
+        let at = self.now().as_millis();
+        self.state.lock().records.push(Record::Completed { at });
+    }
+
     /// Adds to the batch that is being gathered.
     pub(crate) fn stage(&self, record: Record, writes: Overlay) -> Ticket {
         let mut state = self.state.lock();
