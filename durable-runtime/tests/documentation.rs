@@ -11,7 +11,7 @@ const NO_CODES: [&str; 14] = [
     "cleanly_stopped",
     "close_stream",
     "duration_seconds",
-    "retention",
+    "journals_deleted",
     "fix_call",
     "get_many",
     "idempotency_key",
