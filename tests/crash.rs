@@ -19,6 +19,10 @@ mod load;
 mod poison;
 #[path = "crash/reissue.rs"]
 mod reissue;
+#[path = "crash/relay.rs"]
+mod relay;
+#[path = "crash/relay_conversation.rs"]
+mod relay_conversation;
 #[path = "crash/retry.rs"]
 mod retry;
 #[path = "crash/session.rs"]

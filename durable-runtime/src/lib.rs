@@ -116,6 +116,8 @@ mod documentation {
     mod prompts_and_resources {}
     #[doc = include_str!("../../docs/questions.md")]
     mod questions {}
+    #[doc = include_str!("../../docs/stdio.md")]
+    mod stdio {}
     #[doc = include_str!("../../docs/steps.md")]
     mod steps {}
     #[doc = include_str!("../../docs/tables.md")]

@@ -102,8 +102,6 @@ async fn run(flags: &ServerFlags) -> anyhow::Result<()> {
         .store(flags.store_of("approval")?)
         .instructions("Builds and publishes releases. A person approves each.")
         .tool(release)
-        .tool(releases)
-        .open()
-        .await?;
+        .tool(releases);
     server::serve(approval, flags).await
 }

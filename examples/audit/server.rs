@@ -203,8 +203,6 @@ async fn run(flags: &ServerFlags) -> anyhow::Result<()> {
     let audit = Server::builder("audit", env!("CARGO_PKG_VERSION"))
         .store(flags.store_of("audit")?)
         .instructions("Creates, changes and deletes users, and tells who did what.")
-        .tools(tools![create_user, delete_user, update_user, get_audit_log])
-        .open()
-        .await?;
+        .tools(tools![create_user, delete_user, update_user, get_audit_log]);
     server::serve(audit, flags).await
 }

@@ -72,5 +72,5 @@ async fn run(flags: &ServerFlags) -> anyhow::Result<()> {
         .open()
         .await?;
     SERVER.get_or_init(|| conformance.clone());
-    server::serve(conformance, flags).await
+    server::serve_open(conformance, flags).await
 }

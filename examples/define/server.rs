@@ -241,9 +241,7 @@ async fn run(flags: &ServerFlags) -> anyhow::Result<()> {
     let define = Server::builder("define", env!("CARGO_PKG_VERSION"))
         .store(flags.store_of("define")?)
         .instructions("Keeps a glossary: adds, defines, removes, lists and searches terms.")
-        .tools(tools![add_term, define, remove_term, list_terms, browse_category, recent_terms, search_terms])
-        .open()
-        .await?;
+        .tools(tools![add_term, define, remove_term, list_terms, browse_category, recent_terms, search_terms]);
     server::serve(define, flags).await
 }
 

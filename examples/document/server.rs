@@ -242,8 +242,6 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
         .state(Services::with_seed(seed))
         .tool(upload_file)
         .tool(process_document)
-        .tool(get_job_status)
-        .open()
-        .await?;
+        .tool(get_job_status);
     server::serve(document, &flags.server).await
 }

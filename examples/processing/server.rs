@@ -208,8 +208,6 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
         .instructions("Makes payments at most once, looks them up, and tells exchange rates.")
         .tool(process_payment)
         .tool(get_payment)
-        .tool(fetch_exchange_rate)
-        .open()
-        .await?;
+        .tool(fetch_exchange_rate);
     server::serve(processing, &flags.server).await
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use durable_runtime::prelude::Server;
+use durable_runtime::{ServerBuilder, prelude::Server};
 use tracing_subscriber::EnvFilter;
 
 use crate::{flags::ServerFlags, witness};
@@ -35,8 +35,20 @@ pub fn prepare(flags: &ServerFlags) -> anyhow::Result<()> {
 ///
 /// # Errors
 ///
+/// When the store cannot be opened, the address cannot be listened on, the transport fails, or a validation finds differences.
+pub async fn serve(builder: ServerBuilder, flags: &ServerFlags) -> anyhow::Result<()> {
+    if flags.stdio {
+        return Ok(builder.serve_stdio().await?);
+    }
+    serve_open(builder.open().await?, flags).await
+}
+
+/// The same with a server that is open already, and over standard input and output has the store for itself.
+///
+/// # Errors
+///
 /// When the address cannot be listened on, the transport fails, or a validation finds differences.
-pub async fn serve(server: Server, flags: &ServerFlags) -> anyhow::Result<()> {
+pub async fn serve_open(server: Server, flags: &ServerFlags) -> anyhow::Result<()> {
     if flags.validate {
         return validate(server).await;
     }

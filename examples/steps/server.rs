@@ -139,8 +139,6 @@ async fn run(flags: &ServerFlags) -> anyhow::Result<()> {
         .instructions("Creates users with their profiles, and looks them up.")
         .tool(create_user_with_profile)
         .tool(get_user)
-        .tool(get_profile)
-        .open()
-        .await?;
+        .tool(get_profile);
     server::serve(steps, flags).await
 }

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import tempfile
 from datetime import timedelta
 
@@ -46,7 +47,41 @@ async def over_standard_input(directory, asked):
             assert refused.isError and "cannot be asked" in refused.content[0].text, refused
 
 
+def shared(directory):
+    return StdioServerParameters(command=os.environ["SERVER"], args=[str(directory), "--shared"])
+
+
+async def in_two_windows():
+    server = Server(start=False)
+    async with stdio_client(shared(server.directory)) as first, ClientSession(*first) as owner:
+        await owner.initialize()
+        async with stdio_client(shared(server.directory)) as second:
+            async with ClientSession(*second, elicitation_callback=answer) as session:
+                await session.initialize()
+                await through_another(session, server)
+
+
+async def through_another(session, server):
+    greeted = await session.call_tool("greet", {"name": "Ada"})
+    assert greeted.structuredContent["text"] == "Hello, Ada!", greeted
+    asked = await session.call_tool("asks", {})
+    assert asked.content[0].text == "Hello, Ada!", asked
+
+    # The process that has the store dies in the middle of a call of the other one's client.
+    server.hold("only.before")
+    call = asyncio.create_task(session.call_tool("one_step", {}))
+    await asyncio.to_thread(server.reached, "only.before")
+    os.kill(int((server.directory / "store.redb.owner").read_text()), signal.SIGKILL)
+    server.release("only.before")
+    result = await asyncio.wait_for(call, 30)
+    assert not result.isError and result.structuredContent["attempt"] == 1, result
+    assert server.effects().count("only") == 1, server.effects()
+    assert len((await session.list_tools()).tools) > 5
+
+
 async def main():
+    await in_two_windows()
+    ASKED.clear()
     with tempfile.TemporaryDirectory() as directory:
         await over_standard_input(directory, [])
     server = Server()
@@ -81,7 +116,8 @@ async def main():
             assert not result.isError and result.structuredContent["attempt"] == 1, result
             assert server.effects().count("only") == 1, server.effects()
     server.kill()
-    print("Python SDK 1.x: a call, a question, progress, and a death in the middle of a call; questions over standard input")
+    print("Python SDK 1.x: a call, a question, progress, and a death in the middle of a call; questions over standard input; "
+          "two processes on one store, and the death of the one that has it")
 
 
 asyncio.run(main())

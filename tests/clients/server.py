@@ -9,11 +9,12 @@ from pathlib import Path
 
 
 class Server:
-    def __init__(self, *flags):
+    def __init__(self, *flags, start=True):
         self.directory = Path(tempfile.mkdtemp(prefix="durable-client-"))
         self.flags = list(flags)
         self.address = "127.0.0.1:0"
-        self.start()
+        if start:
+            self.start()
 
     def start(self):
         log = open(self.directory / "log", "a")

@@ -9,6 +9,7 @@ use rmcp::model::{
 use rmcp::service::{ClientLifecycleMode, RunningService, ServiceError, serve_client_with_lifecycle};
 use rmcp::transport::{IntoTransport, StreamableHttpClientTransport, TokioChildProcess};
 use rmcp::{ErrorData, RoleClient};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::fixture::Fixture;
@@ -40,6 +41,8 @@ impl Revision {
 #[derive(Debug)]
 pub struct Client {
     connection: RunningService<RoleClient, ClientConfig>,
+    /// The server, if it is a child process.
+    server: Option<u32>,
 }
 
 impl Client {
@@ -54,13 +57,57 @@ impl Client {
     ///
     /// When it cannot be started.
     pub async fn stdio(fixture: &Fixture, revision: Revision) -> Self {
-        let command: Command = fixture.command(&["--stdio"]);
+        Self::child(fixture, &["--stdio"], revision).await
+    }
+
+    /// The same, with a server that shares its store with others.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    pub async fn shared(fixture: &Fixture, revision: Revision) -> Self {
+        Self::child(fixture, &["--shared"], revision).await
+    }
+
+    async fn child(fixture: &Fixture, flags: &[&str], revision: Revision) -> Self {
+        let command: Command = fixture.command(flags);
         let mut command = tokio::process::Command::from(command);
         command.kill_on_drop(true);
-        let log = std::fs::File::create(fixture.log()).expect("the log can be made");
-        let started = TokioChildProcess::builder(command).stderr(log).spawn();
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(fixture.log());
+        let started = TokioChildProcess::builder(command).stderr(log.expect("the log can be made")).spawn();
         let (process, _) = started.expect("the server can be started");
-        Self::connect(process, revision).await
+        let server = process.id();
+        let mut client = Self::connect(process, revision).await;
+        client.server = server;
+        client
+    }
+
+    /// The id of the server's process, if it is a child.
+    pub fn server_id(&self) -> Option<u32> {
+        self.server
+    }
+
+    /// Kills the server with SIGKILL.
+    ///
+    /// # Panics
+    ///
+    /// When it is no child process, or has ended.
+    pub fn kill_server(&self) {
+        self.signal_server(Signal::KILL);
+    }
+
+    /// Asks the server to stop, with SIGTERM, and does not wait for it.
+    ///
+    /// # Panics
+    ///
+    /// When it is no child process, or has ended.
+    pub fn ask_server_to_stop(&self) {
+        self.signal_server(Signal::TERM);
+    }
+
+    fn signal_server(&self, signal: Signal) {
+        let pid = self.server.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+        kill_process(pid.expect("the server is a child process"), signal).expect("a child can be signalled");
     }
 
     async fn connect<T, E, A>(transport: T, revision: Revision) -> Self
@@ -79,7 +126,7 @@ impl Client {
         let config = ClientConfig::new(ClientCapabilities::default(), identity).with_protocol_version(version);
         let connecting = serve_client_with_lifecycle(config, transport, lifecycle);
         let connection = answered("the connection", connecting).await;
-        Self { connection: connection.expect("the server can be connected to") }
+        Self { connection: connection.expect("the server can be connected to"), server: None }
     }
 
     /// The tools that the server offers.

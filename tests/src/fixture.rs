@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::process::Command;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -54,6 +55,24 @@ impl Fixture {
     /// The file of the store.
     pub fn store(&self) -> PathBuf {
         self.path("store.redb")
+    }
+
+    /// The socket of the process that has the store.
+    pub fn socket(&self) -> PathBuf {
+        self.path("store.redb.sock")
+    }
+
+    /// Kills the process that has the store with SIGKILL, and gives its id.
+    ///
+    /// # Panics
+    ///
+    /// When none has it.
+    pub fn kill_owner(&self) -> u32 {
+        let note = fs::read_to_string(self.path("store.redb.owner")).expect("the owner of the store is written down");
+        let pid: u32 = note.trim().parse().expect("it is the id of a process");
+        let owner = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("it is one that can be");
+        kill_process(owner, Signal::KILL).expect("the owner of the store can be killed");
+        pid
     }
 
     fn path(&self, name: &str) -> PathBuf {

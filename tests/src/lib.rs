@@ -6,6 +6,7 @@ mod events;
 mod fixture;
 mod http;
 mod process;
+mod stdio;
 mod wait;
 
 pub use client::{Client, Revision, refusal, structured, text};
@@ -14,4 +15,5 @@ pub use events::{Event, Events};
 pub use fixture::Fixture;
 pub use http::{HttpClient, Reply};
 pub use process::{ServerProcess, allow_many_files};
+pub use stdio::StdioClient;
 pub use wait::{PATIENCE, answered, eventually};

@@ -37,15 +37,24 @@ pub(crate) struct Call {
 /// Makes a row by which the caller finds the invocation again: durable together with it, and no later than the call counts
 /// as admitted.
 #[derive(Clone)]
-pub(crate) struct Name(Arc<dyn Fn(InvocationId) -> Write + Send + Sync>);
+pub(crate) struct Name {
+    row: Arc<dyn Fn(InvocationId) -> Write + Send + Sync>,
+    is_for_new: bool,
+}
 
 impl Name {
     pub(crate) fn new(row: impl Fn(InvocationId) -> Write + Send + Sync + 'static) -> Self {
-        Self(Arc::new(row))
+        Self { row: Arc::new(row), is_for_new: false }
+    }
+
+    /// Leaves the name away where the call's idempotency key finds an invocation: the same key finds it again, and the name
+    /// would be a commit.
+    pub(crate) fn for_new_only(self) -> Self {
+        Self { is_for_new: true, ..self }
     }
 
     fn of(&self, id: InvocationId) -> Write {
-        (self.0)(id)
+        (self.row)(id)
     }
 }
 
@@ -180,7 +189,7 @@ impl Engine {
             )
             .into());
         };
-        if let Some(name) = &call.name {
+        if let Some(name) = call.name.as_ref().filter(|name| !name.is_for_new) {
             let mut batch = Batch::default();
             batch.writes.push(name.of(id));
             match self.surroundings.store.commit(batch).await {

@@ -4,29 +4,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::announcement::Changes;
 use super::beside::Beside;
 use super::gate::Authentication;
-use super::round::Rounds;
-use super::schema::Contract;
-use super::secret::Secret;
+use super::opening::Opening;
 use super::server::Server;
-use super::session::Sessions;
-use super::task::Tasks;
 use crate::clock::{Clock, SystemClock};
-use crate::engine::{Engine, Limits, Surroundings};
-use crate::error::{Error, ErrorKind};
+use crate::engine::Limits;
+use crate::error::Error;
 use crate::principal::Principal;
 use crate::prompt::Prompt;
 use crate::resource::Resource;
 use crate::state::States;
 use crate::store::Store;
-use crate::store::redb::{CACHE_BYTES, RedbOptions, open_file};
-use crate::tool::{Registry, Tool};
+use crate::store::redb::CACHE_BYTES;
+use crate::tool::Tool;
 use crate::toolset::Toolset;
-use crate::uuid7::Generator;
 
-enum StoreChoice {
+pub(super) enum StoreChoice {
     None,
     File(PathBuf),
     Given(Arc<dyn Store>),
@@ -57,24 +51,24 @@ enum StoreChoice {
 /// # }
 /// ```
 pub struct ServerBuilder {
-    name: String,
-    version: String,
-    instructions: Option<String>,
-    store: StoreChoice,
-    cache_bytes: usize,
-    tools: Vec<Box<dyn Tool>>,
-    states: States,
-    duplicate_state: Option<&'static str>,
-    limits: Limits,
-    clock: Arc<dyn Clock>,
-    grace: Duration,
-    session_time_to_live: Duration,
-    task_time_to_live: Duration,
-    task_after: Option<Duration>,
-    authentication: Option<Authentication>,
-    beside: Option<Beside>,
-    allowed_hosts: Vec<String>,
-    allowed_origins: Vec<String>,
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) instructions: Option<String>,
+    pub(super) store: StoreChoice,
+    pub(super) cache_bytes: usize,
+    pub(super) tools: Vec<Box<dyn Tool>>,
+    pub(super) states: States,
+    pub(super) duplicate_state: Option<&'static str>,
+    pub(super) limits: Limits,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) grace: Duration,
+    pub(super) session_time_to_live: Duration,
+    pub(super) task_time_to_live: Duration,
+    pub(super) task_after: Option<Duration>,
+    pub(super) authentication: Option<Authentication>,
+    pub(super) beside: Option<Beside>,
+    pub(super) allowed_hosts: Vec<String>,
+    pub(super) allowed_origins: Vec<String>,
 }
 
 impl ServerBuilder {
@@ -113,7 +107,7 @@ impl ServerBuilder {
     }
 
     /// The file that everything durable is kept in. It is made if it does not exist; its directory must exist. One server
-    /// at a time uses it.
+    /// at a time has it open; see [`serve_stdio`](Self::serve_stdio) for how others share it.
     #[must_use]
     pub fn store(mut self, path: impl Into<PathBuf>) -> Self {
         self.store = StoreChoice::File(path.into());
@@ -292,63 +286,29 @@ impl ServerBuilder {
     /// `store_damaged`, `store_format_newer`, `store_directory_missing`, `store_not_permitted`, `store_unavailable` (of the
     /// store). Nothing is written to a file that is refused.
     pub async fn open(self) -> Result<Server, Error> {
-        if let Some(state) = self.duplicate_state {
-            return Err(Error::new(
-                ErrorKind::FixProgram,
-                "duplicate_state",
-                format!("the server was given two states of the type `{state}`; make them two types, or one value"),
-            ));
+        let opening = Opening::new(self)?;
+        let store = opening.store().await?;
+        opening.start(store).await
+    }
+
+    /// Serves one client over standard input and output, until input ends, Ctrl-C or SIGTERM. It opens the store; where another
+    /// process has the store's file open, it relays the client's messages to that one, and takes over when it goes. So any number of
+    /// processes that are started for one client each can share a store. Nothing else may write to standard output.
+    ///
+    /// The processes are of one user and one server: what has another name is refused. Where the system has no Unix sockets, a
+    /// second process is refused.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open); `store_held` only when the file is held by what does not take the client. `stdio_failed`, when
+    /// the client does not speak the protocol.
+    pub async fn serve_stdio(self) -> Result<(), Error> {
+        let opening = Opening::new(self)?;
+        #[cfg(unix)]
+        if let Some(path) = opening.path().map(ToOwned::to_owned) {
+            return super::relay::serve(opening, &path).await;
         }
-        let registry = Registry::build(self.tools, self.states)?;
-        let contract = Contract::of(&registry)?;
-        if let Some(beside) = &self.beside
-            && let Some(twice) = contract.tools.iter().find(|tool| beside.tool(&tool.name).is_some())
-        {
-            return Err(Error::new(
-                ErrorKind::FixProgram,
-                "duplicate_tool",
-                format!(
-                    "the handler beside this server has a tool `{}` too; give one of the two another name",
-                    twice.name
-                ),
-            ));
-        }
-        let store: Arc<dyn Store> = match self.store {
-            StoreChoice::Given(store) => store,
-            StoreChoice::File(path) => Arc::new(open_file(RedbOptions { path, cache_bytes: self.cache_bytes }).await?),
-            StoreChoice::None => {
-                return Err(Error::new(
-                    ErrorKind::FixProgram,
-                    "store_missing",
-                    "the server has no store; name its file with `.store(\"..\")`",
-                ));
-            }
-        };
-        let build = format!("{} {}", self.name, self.version);
-        let audit_keys = Generator::new();
-        let limits = self.limits.keeping_results_for(self.task_time_to_live.max(self.session_time_to_live));
-        let surroundings = Surroundings { store, clock: self.clock, limits, audit_keys };
-        let engine = Engine::new(surroundings, registry, build);
-        let secret = Secret::of(&*engine.surroundings().store).await?;
-        engine.recover().await?;
-        let sessions = Sessions::new(Arc::clone(&engine), self.session_time_to_live);
-        sessions.watch();
-        Ok(Server::new(super::server::Parts {
-            engine,
-            sessions,
-            authentication: self.authentication,
-            changes: Changes::new(),
-            beside: self.beside,
-            rounds: Rounds::new(&secret),
-            tasks: Tasks::new(secret, self.task_time_to_live),
-            task_after: self.task_after,
-            contract,
-            name: self.name,
-            version: self.version,
-            instructions: self.instructions,
-            grace: self.grace,
-            allowed_hosts: self.allowed_hosts,
-            allowed_origins: self.allowed_origins,
-        }))
+        let store = opening.store().await?;
+        opening.start(store).await?.serve_stdio().await
     }
 }

@@ -24,6 +24,7 @@ use super::beside::joined;
 use super::completion::completed;
 use super::error::protocol_error;
 use super::invoke::{Asked, Outcome};
+use super::relay::{self, RelayedRequest};
 use super::server::Server;
 use super::{gate, question, result};
 use crate::engine::Interruption;
@@ -253,6 +254,10 @@ impl ServerHandler for Handler {
         if let Some(beside) = &self.server.parts.beside
             && !self.has(&request.name)
         {
+            // It is not journaled, and perhaps it has happened.
+            if context.extensions.get::<RelayedRequest>().is_some_and(RelayedRequest::is_again) {
+                return Err(protocol_error(&relay::call_lost()));
+            }
             return beside.call(request, context).await;
         }
         self.call(request, &context).await.map_err(|error| protocol_error(&error))
@@ -363,9 +368,17 @@ impl Handler {
     /// Cancels the call that a request of this connection made.
     async fn cancel(&self, request: &RequestId, reason: Option<String>, context: &NotificationContext<RoleServer>) {
         let parts = &self.server.parts;
+        let unanswered = self.calls.lock().get(request).copied();
         let invocation = match session_of(&context.extensions) {
             Some(session) => parts.sessions.cancel(&session, request).await,
-            None => Ok(self.calls.lock().get(request).copied()),
+            None => match (unanswered, context.extensions.get::<RelayedRequest>()) {
+                // Perhaps an earlier owner of the store admitted it.
+                (None, Some(relayed)) => {
+                    let named = parts.sessions.rows().stream(&relayed.connection, relayed.name()).await;
+                    named.map(|named| named.map(|named| named.invocation))
+                }
+                (invocation, _) => Ok(invocation),
+            },
         };
         let cancelled = match invocation {
             Ok(Some(invocation)) => {

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::dialogue::{Channel, Client, Dialogue};
 use super::handler::Handler;
+use super::relay::RelayedRequest;
 use super::round::Binding;
 use super::session::{self, CallStream};
 use super::{gate, idempotency, question};
@@ -83,6 +84,7 @@ impl Handler {
         let stream = context.extensions.get::<CallStream>();
         // Only calls of tools are answered on a stream that can be come back to.
         let name = stream.filter(|_| definition.is_tool()).map(|_| new_uuid7(now));
+        let relayed = context.extensions.get::<RelayedRequest>();
         let binding = Binding::new(principal.as_str(), definition.name, &arguments);
         let progress = context.meta.get_progress_token();
         let key = match definition.idempotency {
@@ -96,13 +98,28 @@ impl Handler {
             principal: principal.as_str().to_owned(),
             origin: self.origin,
             idempotency_key: key,
-            name: stream
-                .zip(name)
-                .map(|(stream, name)| session::stream_name(&stream.session, name, &context.id, progress.as_ref(), now)),
+            name: match relayed {
+                Some(relayed) => {
+                    let (connection, name) = (&relayed.connection, relayed.name());
+                    Some(session::stream_name(connection, name, &context.id, None, now).for_new_only())
+                }
+                None => stream.zip(name).map(|(stream, name)| {
+                    session::stream_name(&stream.session, name, &context.id, progress.as_ref(), now)
+                }),
+            },
         };
         // Answers that came with the call itself, before anything was asked.
         let mut early = responses.clone().filter(|_| state.is_none()).unwrap_or_default();
-        let mut submitted = match self.come_back(state.as_deref(), responses, &binding).await? {
+        let before = match relayed.filter(|relayed| relayed.is_again()) {
+            Some(relayed) => self.admitted_before(relayed).await?,
+            None => None,
+        };
+        let is_lost_answer = before.is_some();
+        let before = match before {
+            Some(submitted) => Some(submitted),
+            None => self.come_back(state.as_deref(), responses, &binding).await?,
+        };
+        let mut submitted = match before {
             Some(submitted) => submitted,
             None => match parts.engine.submit(call).await {
                 Ok(submitted) => submitted,
@@ -110,7 +127,8 @@ impl Handler {
                 Err(Refusal::Other(error)) => return Err(error),
             },
         };
-        let (id, is_replayed) = (submitted.id, submitted.is_replayed());
+        // What an earlier owner of the store had to answer was never given.
+        let (id, is_replayed) = (submitted.id, submitted.is_replayed() && !is_lost_answer);
         let _unanswered = (self.origin == "stdio").then(|| {
             self.calls.lock().insert(context.id.clone(), id);
             Unanswered { handler: self, request: &context.id }
@@ -188,6 +206,16 @@ impl Handler {
             tracing::warn!(invocation = %id, %error, "a call whose client has gone goes on");
         }
         Error::new(ErrorKind::Retry, "invocation_deferred", format!("the client of invocation {id} has gone"))
+    }
+
+    /// The invocation of a request that an earlier owner of the store admitted, and had not answered.
+    async fn admitted_before(&self, relayed: &RelayedRequest) -> Result<Option<Submitted>, Error> {
+        let parts = &self.server.parts;
+        let Some(named) = parts.sessions.rows().stream(&relayed.connection, relayed.name()).await? else {
+            return Ok(None);
+        };
+        let submitted = parts.engine.follow(named.invocation).await?;
+        submitted.map(Some).ok_or_else(|| session::invocation_missing(named.invocation))
     }
 
     /// The invocation of a call that is made again with answers: it has taken them.

@@ -27,6 +27,8 @@ use crate::table::Store;
 pub(super) struct Parts {
     pub(super) engine: Arc<Engine>,
     pub(super) sessions: Sessions,
+    #[cfg(unix)]
+    pub(super) relays: super::relay::Relays,
     pub(super) authentication: Option<Authentication>,
     pub(super) tasks: Tasks,
     pub(super) rounds: Rounds,
@@ -176,6 +178,8 @@ impl Server {
     /// Stops: running attempts get the grace period to end, and the store is closed. Calls that have not ended go on when
     /// a server is opened on the store again; their clients are told so.
     pub async fn shutdown(&self) {
+        #[cfg(unix)]
+        self.parts.relays.close();
         self.parts.engine.stop(self.parts.grace).await;
     }
 

@@ -24,11 +24,7 @@ pub(super) async fn serve(server: &Server) -> Result<(), Error> {
                 rmcp::service::ServerInitializeError::ConnectionClosed(_)
                 | rmcp::service::ServerInitializeError::Cancelled,
             ) => Ok(()),
-            Err(error) => Err(Error::new(
-                ErrorKind::FixCall,
-                "stdio_failed",
-                format!("the client on standard input does not begin as the protocol says: {error}"),
-            )),
+            Err(error) => Err(failed(&error.to_string())),
         }
     };
     let served = tokio::select! {
@@ -37,4 +33,9 @@ pub(super) async fn serve(server: &Server) -> Result<(), Error> {
     };
     server.shutdown().await;
     served
+}
+
+pub(super) fn failed(why: &str) -> Error {
+    let message = format!("the client on standard input does not begin as the protocol says: {why}");
+    Error::new(ErrorKind::FixCall, "stdio_failed", message)
 }

@@ -10,6 +10,8 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
+use crate::witness::held;
+
 pub(crate) struct Existing;
 
 fn tool() -> Tool {
@@ -41,6 +43,7 @@ impl ServerHandler for Existing {
         if request.name != "existing" {
             return Err(ErrorData::invalid_params(format!("no tool {}", request.name), None));
         }
+        held("existing").await.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
         Ok(CallToolResult::success(vec![ContentBlock::text("from beside")]).into())
     }
 

@@ -19,6 +19,7 @@ use clap::Parser;
 use durable_runtime::prelude::*;
 use durable_runtime::{Limits, Principal};
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, Parser)]
 struct Flags {
     /// Directory of the store, of the effects, and of the points at which the server is held
@@ -27,6 +28,10 @@ struct Flags {
     /// Serve one client on standard input and output
     #[arg(long)]
     stdio: bool,
+
+    /// The same, through the process that has the store if there is one
+    #[arg(long)]
+    shared: bool,
 
     /// Deaths in a row after which an invocation is parked
     #[arg(long, default_value_t = Limits::default().unclean_ends)]
@@ -140,6 +145,9 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
     }
     if flags.authenticate {
         builder = builder.authenticate(|token| async move { token.strip_prefix("token of ").map(Principal::new) });
+    }
+    if flags.shared {
+        return Ok(builder.serve_stdio().await?);
     }
     let server = builder.open().await?;
     protocol::set_server(&server);

@@ -28,7 +28,8 @@ pub(crate) async fn effect(cx: &StepContext, label: &str) -> std::io::Result<()>
     held(&format!("{label}.after")).await
 }
 
-async fn held(point: &str) -> std::io::Result<()> {
+/// Holds whoever calls it, and no thread.
+pub(crate) async fn held(point: &str) -> std::io::Result<()> {
     if let Some(hold) = hold(point)? {
         while hold.exists() {
             tokio::time::sleep(LOOK).await;

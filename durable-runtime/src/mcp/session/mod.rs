@@ -90,6 +90,11 @@ impl Sessions {
         });
     }
 
+    /// The rows of sessions and of what is kept like them.
+    pub(super) fn rows(&self) -> &Rows {
+        &self.0.rows
+    }
+
     fn live(&self, id: &SessionId) -> Result<Arc<Live>, Error> {
         self.0.live.read().get(id).cloned().ok_or_else(|| unknown(id))
     }
@@ -234,7 +239,7 @@ fn unknown(id: &SessionId) -> Error {
     Error::new(ErrorKind::FixCall, "session_unknown", format!("there is no session `{id}`; begin a new one"))
 }
 
-fn invocation_missing(id: InvocationId) -> Error {
+pub(super) fn invocation_missing(id: InvocationId) -> Error {
     Error::new(
         ErrorKind::AskPerson,
         "invocation_missing",
@@ -407,6 +412,10 @@ fn standalone(live: &Live) -> Reader {
 impl SessionStore for Sessions {
     async fn load(&self, id: &str) -> Result<Option<SessionState>, SessionStoreError> {
         let Some(session) = self.0.rows.session(id).await? else { return Ok(None) };
+        if session.initialize.is_empty() {
+            // The connection of a relay, which nobody comes back to over HTTP.
+            return Ok(None);
+        }
         Ok(Some(SessionState::new(serde_json::from_str(&session.initialize)?)))
     }
 

@@ -21,15 +21,15 @@ const PIECE: usize = 100;
 
 /// The rows of sessions and streams.
 #[derive(Clone)]
-pub(super) struct Rows {
+pub(in crate::mcp) struct Rows {
     pub(super) surroundings: Arc<Surroundings>,
     /// How long a session is kept that nobody uses.
     pub(super) time_to_live: Duration,
 }
 
 /// A stream of a call, as the store has it.
-pub(super) struct NamedStream {
-    pub(super) invocation: InvocationId,
+pub(in crate::mcp) struct NamedStream {
+    pub(in crate::mcp) invocation: InvocationId,
     pub(super) request: RequestId,
     pub(super) progress: Option<ProgressToken>,
 }
@@ -68,6 +68,12 @@ impl Rows {
         self.surroundings.clock.now()
     }
 
+    /// How long a session is kept that nobody uses.
+    #[cfg(unix)]
+    pub(in crate::mcp) fn time_to_live(&self) -> Duration {
+        self.time_to_live
+    }
+
     /// The session of this id, unless its time is over.
     pub(super) async fn session(&self, id: &str) -> Result<Option<Session>, Error> {
         let Some(bytes) = self.surroundings.store.get(Keyspace::Session, id.as_bytes().to_vec()).await? else {
@@ -77,7 +83,7 @@ impl Rows {
         Ok(Some(session).filter(|session| !self.is_over(session)))
     }
 
-    pub(super) async fn begin(&self, id: &str, initialize: String, principal: String) -> Result<(), Error> {
+    pub(in crate::mcp) async fn begin(&self, id: &str, initialize: String, principal: String) -> Result<(), Error> {
         let now = self.now().as_millis();
         let session = Session { principal, initialize, at: now, used_at: now };
         let mut batch = Batch::default();
@@ -86,7 +92,7 @@ impl Rows {
     }
 
     /// Writes down that the session is in use.
-    pub(super) async fn touch(&self, id: &str) -> Result<(), Error> {
+    pub(in crate::mcp) async fn touch(&self, id: &str) -> Result<(), Error> {
         let key = id.as_bytes().to_vec();
         let Some(bytes) = self.surroundings.store.get(Keyspace::Session, key.clone()).await? else { return Ok(()) };
         let mut session: Session = decode(&bytes)?;
@@ -97,7 +103,7 @@ impl Rows {
         self.commit(batch).await
     }
 
-    pub(super) async fn stream(&self, session: &str, stream: Uuid) -> Result<Option<NamedStream>, Error> {
+    pub(in crate::mcp) async fn stream(&self, session: &str, stream: Uuid) -> Result<Option<NamedStream>, Error> {
         let row = self.surroundings.store.get(Keyspace::Stream, stream_key(session, stream)).await?;
         row.map(|bytes| named(&bytes)).transpose()
     }
@@ -134,7 +140,7 @@ impl Rows {
     }
 
     /// Deletes a session and its streams.
-    pub(super) async fn delete(&self, id: &str) -> Result<(), Error> {
+    pub(in crate::mcp) async fn delete(&self, id: &str) -> Result<(), Error> {
         let mut batch = Batch::default();
         batch.delete(Keyspace::Session, id.as_bytes().to_vec());
         loop {

@@ -101,9 +101,12 @@ fn is_store(path: &Path, len: u64) -> io::Result<bool> {
         (&file).seek(io::SeekFrom::Start(offset))?;
         (&file).read_exact(out)
     };
-    let mut first = [0; REDB_MAGIC.len()];
-    read(0, &mut first)?;
-    Ok(first == REDB_MAGIC || is_unfinished(len, read)?)
+    let begins = || {
+        let mut first = [0; REDB_MAGIC.len()];
+        read(0, &mut first).map(|()| first == REDB_MAGIC)
+    };
+    // Another process that is just making it may have come to its beginning meanwhile.
+    Ok(begins()? || is_unfinished(len, read)? || begins()?)
 }
 
 fn foreign(path: &Path) -> StoreError {
