@@ -84,3 +84,13 @@ pub enum Revision {
     #[value(name = "2026-07-28")]
     July2026,
 }
+
+impl Revision {
+    /// The revision as the protocol names it.
+    pub fn version(self) -> &'static str {
+        match self {
+            Self::November2025 => "2025-11-25",
+            Self::July2026 => "2026-07-28",
+        }
+    }
+}

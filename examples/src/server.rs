@@ -20,7 +20,16 @@ use crate::{flags::ServerFlags, witness};
 ///
 /// When the effects file cannot be opened.
 pub fn prepare(flags: &ServerFlags) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,rmcp=warn"));
+    prepare_with(flags, "info,rmcp=warn")
+}
+
+/// The same with another filter for when the environment says nothing.
+///
+/// # Errors
+///
+/// As [`prepare`].
+pub fn prepare_with(flags: &ServerFlags, filter: &str) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(filter));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -1,0 +1,162 @@
+//! Opening a store with many finished and some unfinished invocations: after a kill, and after a clean stop.
+
+use std::future::{Ready, ready};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use durable_examples::bench::five_at_least;
+use durable_runtime::prelude::*;
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+use crate::child::{Process, ready_until_told};
+use crate::meter::{Meter, memory, millis, tell};
+use crate::throughput::drive;
+
+/// What is in the store.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Recovery {
+    /// Invocations that have ended
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) finished: u64,
+    /// Invocations in the middle of a step
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) unfinished: u64,
+    /// Directory of the store's file; it should be on a disk
+    #[arg(long, default_value = env!("CARGO_TARGET_TMPDIR"))]
+    pub(crate) directory: PathBuf,
+}
+
+/// One of the processes that do it.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Part {
+    #[arg(long)]
+    store: PathBuf,
+    #[arg(long, default_value_t = 0)]
+    finished: u64,
+    #[arg(long)]
+    unfinished: u64,
+    /// Let the unfinished invocations end
+    #[arg(long)]
+    finish: bool,
+    #[arg(long, default_value = "")]
+    after: String,
+}
+
+/// What holds the invocations back, and how far they are.
+pub(crate) struct Gate {
+    open: Semaphore,
+    begun: AtomicU64,
+    ended: AtomicU64,
+}
+
+impl Gate {
+    async fn pass(&self) -> Result<(), ToolError> {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        drop(self.open.acquire().await);
+        self.ended.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Waits at the gate in its second step.
+#[durable_tool]
+pub(crate) async fn held(cx: &DurableContext, gate: State<Arc<Gate>>, name: String) -> Result<String, ToolError> {
+    #[once(at_least, name = "before", infallible)]
+    let greeting = greet(&name).await;
+    #[once(at_least, name = "gate")]
+    gate.pass().await?;
+    Ok(greeting)
+}
+
+fn greet(name: &str) -> Ready<String> {
+    ready(format!("hello, {name}"))
+}
+
+fn gate() -> Arc<Gate> {
+    Arc::new(Gate { open: Semaphore::new(0), begun: AtomicU64::new(0), ended: AtomicU64::new(0) })
+}
+
+async fn open(store: &Path, gate: &Arc<Gate>) -> Result<Server, Error> {
+    let mut limits = durable_runtime::Limits::default();
+    limits.running = usize::MAX >> 4;
+    Server::builder("scale", "1.0.0")
+        .store(store)
+        .state(Arc::clone(gate))
+        .limits(limits)
+        .grace(Duration::ZERO)
+        .tool(five_at_least)
+        .tool(held)
+        .open()
+        .await
+}
+
+async fn until(count: &AtomicU64, wanted: u64) {
+    while count.load(Ordering::Relaxed) < wanted {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Fills a store, and is killed in the middle of the last calls.
+pub(crate) async fn fill(part: &Part) -> Result<(), Error> {
+    let gate = gate();
+    let server = open(&part.store, &gate).await?;
+    drive(&server, "five_at_least", part.finished, 1024).await;
+    for number in 0..part.unfinished {
+        let server = server.clone();
+        tokio::spawn(async move { server.call("held", json!({ "name": format!("call {number}") })).await });
+    }
+    until(&gate.begun, part.unfinished).await;
+    ready_until_told().await;
+    server.shutdown().await;
+    Ok(())
+}
+
+/// Opens that store, and tells how long it takes.
+pub(crate) async fn open_again(part: &Part) -> Result<(), Error> {
+    let gate = gate();
+    let meter = Meter::start();
+    let server = open(&part.store, &gate).await?;
+    let opened = meter.elapsed();
+    until(&gate.begun, part.unfinished).await;
+    let begun = meter.elapsed();
+    let figures = json!({
+        "after": part.after,
+        "unfinished": part.unfinished,
+        "open_ms": millis(opened),
+        "all_run_again_ms": millis(begun),
+        "resident_bytes": memory().map(|(now, _)| now),
+    });
+    if part.finish {
+        let meter = Meter::start();
+        gate.open.add_permits(Semaphore::MAX_PERMITS);
+        until(&gate.ended, part.unfinished).await;
+        tell("recovery", &[&figures, &json!({ "ended_ms": millis(meter.elapsed()) })]);
+    } else {
+        tell("recovery", &[&figures]);
+    }
+    ready_until_told().await;
+    server.shutdown().await;
+    Ok(())
+}
+
+fn arguments(what: &str, store: &Path, asked: &Recovery, more: &[&str]) -> Vec<String> {
+    let (store, finished) = (store.display().to_string(), asked.finished.to_string());
+    let unfinished = asked.unfinished.to_string();
+    let common = [what, "--store", &store, "--finished", &finished, "--unfinished", &unfinished];
+    common.iter().chain(more).map(|argument| (*argument).to_owned()).collect()
+}
+
+/// Fills a store, kills its server, and opens it three times.
+pub(crate) fn run(asked: &Recovery) -> std::io::Result<()> {
+    let directory = tempfile::tempdir_in(&asked.directory)?;
+    let store = directory.path().join("recovery.redb");
+    Process::start(&arguments("fill", &store, asked, &[]))?.kill()?;
+    let bytes = std::fs::metadata(&store)?.len();
+    tell("recovery_store", &[&json!({ "finished": asked.finished, "unfinished": asked.unfinished, "bytes": bytes })]);
+    Process::start(&arguments("open", &store, asked, &["--after", "kill"]))?.stop()?;
+    Process::start(&arguments("open", &store, asked, &["--after", "clean stop"]))?.kill()?;
+    Process::start(&arguments("open", &store, asked, &["--after", "second kill", "--finish"]))?.stop()
+}
