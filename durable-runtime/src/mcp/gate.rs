@@ -12,7 +12,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use rmcp::RoleServer;
+use rmcp::model::Extensions;
 use rmcp::service::RequestContext;
+use rmcp::transport::streamable_http_server::session::SessionId;
 
 use super::session::Sessions;
 use crate::principal::Principal;
@@ -84,4 +86,10 @@ fn unauthorized(why: &'static str, challenge: &'static str) -> Response {
 pub(super) fn caller(context: &RequestContext<RoleServer>) -> Principal {
     let parts = context.extensions.get::<Parts>();
     parts.and_then(|parts| parts.extensions.get::<Principal>()).cloned().unwrap_or_default()
+}
+
+/// The session that a message came in.
+pub(super) fn session(extensions: &Extensions) -> Option<SessionId> {
+    let session = extensions.get::<Parts>()?.headers.get("mcp-session-id")?;
+    session.to_str().ok().map(Into::into)
 }

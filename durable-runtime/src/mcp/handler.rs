@@ -3,32 +3,25 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use http::request::Parts;
 use parking_lot::Mutex;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CancelTaskParams, CancelledNotificationParam, CompleteRequestParams,
-    CompleteResult, CustomRequest, CustomResult, ErrorCode, Extensions, GetPromptRequestParams, GetPromptResponse,
-    GetTaskParams, GetTaskResult, Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
-    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, RequestId,
-    ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
-    UpdateTaskParams,
+    CompleteResult, CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, GetTaskParams,
+    GetTaskResult, Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, RequestId, ServerConfig,
+    SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
-use rmcp::transport::streamable_http_server::session::SessionId;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
-use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::announcement::Subscribed;
 use super::beside::joined;
 use super::completion::completed;
 use super::error::protocol_error;
-use super::invoke::{Asked, Outcome};
 use super::relay::{self, RelayedRequest};
 use super::server::Server;
-use super::{gate, question, result};
-use crate::engine::Interruption;
-use crate::error::{Error, ErrorKind};
+use super::{gate, question};
 use crate::id::InvocationId;
 use crate::notice::LogLevel;
 use crate::prompt;
@@ -60,6 +53,11 @@ impl Handler {
     /// The same for another client.
     pub(super) fn for_client(&self) -> Self {
         Self { subscribed: Subscribed::default(), ..self.clone() }
+    }
+
+    /// Whether a function of this server is registered under this name.
+    fn has(&self, name: &str) -> bool {
+        self.server.parts.engine.tools().get(name).is_some()
     }
 }
 
@@ -270,7 +268,7 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let level = question::log_level(request.level);
-        match session_of(&context.extensions) {
+        match gate::session(&context.extensions) {
             Some(session) => self.server.parts.sessions.set_log_level(&session, level),
             None => *self.log_level.lock() = level,
         }
@@ -318,115 +316,5 @@ impl ServerHandler for Handler {
             .get(&parts.engine, &request.task_id, principal.as_str(), context.client_capabilities().as_ref())
             .await
             .map_err(|error| protocol_error(&error))
-    }
-}
-
-/// The session that a message came in.
-fn session_of(extensions: &Extensions) -> Option<SessionId> {
-    let session = extensions.get::<Parts>()?.headers.get("mcp-session-id")?;
-    session.to_str().ok().map(Into::into)
-}
-
-impl Handler {
-    /// Whether a function of this server is registered under this name.
-    fn has(&self, name: &str) -> bool {
-        self.server.parts.engine.tools().get(name).is_some()
-    }
-
-    /// What the server has.
-    #[expect(deprecated, reason = "logging is deprecated in the protocol, and clients of 2025-11-25 have it")]
-    fn capabilities(&self) -> ServerCapabilities {
-        let contract = &self.server.parts.contract;
-        let mut capabilities = ServerCapabilities::builder()
-            .enable_tools()
-            .enable_tool_list_changed()
-            .enable_logging()
-            .enable_tasks()
-            .build();
-        if !contract.prompts.is_empty() {
-            let prompts = ServerCapabilities::builder().enable_prompts().enable_prompts_list_changed().build();
-            capabilities.prompts = prompts.prompts;
-        }
-        if !contract.resources.is_empty() || !contract.templates.is_empty() {
-            let builder = ServerCapabilities::builder().enable_resources();
-            let resources = builder.enable_resources_list_changed().enable_resources_subscribe().build();
-            capabilities.resources = resources.resources;
-        }
-        if contract.has_completions {
-            capabilities.completions = ServerCapabilities::builder().enable_completions().build().completions;
-        }
-        if let Some(beside) = &self.server.parts.beside {
-            let theirs = beside.capabilities();
-            capabilities.prompts = capabilities.prompts.or(theirs.prompts);
-            capabilities.resources = capabilities.resources.or(theirs.resources);
-            capabilities.completions = capabilities.completions.or(theirs.completions);
-            capabilities.experimental = capabilities.experimental.or(theirs.experimental);
-        }
-        capabilities
-    }
-
-    /// Cancels the call that a request of this connection made.
-    async fn cancel(&self, request: &RequestId, reason: Option<String>, context: &NotificationContext<RoleServer>) {
-        let parts = &self.server.parts;
-        let unanswered = self.calls.lock().get(request).copied();
-        let invocation = match session_of(&context.extensions) {
-            Some(session) => parts.sessions.cancel(&session, request).await,
-            None => match (unanswered, context.extensions.get::<RelayedRequest>()) {
-                // Perhaps an earlier owner of the store admitted it.
-                (None, Some(relayed)) => {
-                    let named = parts.sessions.rows().stream(&relayed.connection, relayed.name()).await;
-                    named.map(|named| named.map(|named| named.invocation))
-                }
-                (invocation, _) => Ok(invocation),
-            },
-        };
-        let cancelled = match invocation {
-            Ok(Some(invocation)) => {
-                let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
-                let cancelled = Interruption::Cancelled { reason: format!("by its client{reason}") };
-                parts.engine.interrupt(invocation, cancelled).await.map(drop)
-            }
-            // It is no call of a durable tool, or has been answered already.
-            Ok(None) => Ok(()),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = cancelled {
-            tracing::warn!(%error, %request, "a call could not be cancelled");
-        }
-    }
-
-    async fn call(
-        &self,
-        request: CallToolRequestParams,
-        context: &RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, Error> {
-        let parts = &self.server.parts;
-        let name = request.name.as_ref();
-        let Some(registered) = parts.engine.tools().get(name).filter(|registered| registered.definition.is_tool())
-        else {
-            return Err(self.unknown_tool(name));
-        };
-        let arguments = Value::Object(request.arguments.unwrap_or_default());
-        let mistakes = parts.contract.mistakes(name, &arguments);
-        if !mistakes.is_empty() {
-            return Ok(result::mistakes(name, &mistakes).into());
-        }
-        let asked = Asked { registered, arguments, state: request.request_state, responses: request.input_responses };
-        Ok(match self.invoke(asked, context).await? {
-            Outcome::Mistake(mistake) => result::mistakes(name, &[mistake.to_string()]).into(),
-            Outcome::Read(conclusion) => result::of_conclusion(&conclusion)?.into(),
-            Outcome::Answered { answer, id, is_replayed } => result::of_answer(answer, id, is_replayed)?.into(),
-            Outcome::InputRequired(required) => required.into(),
-            Outcome::Task(task) => CallToolResponse::Task(task),
-        })
-    }
-
-    fn unknown_tool(&self, name: &str) -> Error {
-        let known: Vec<&str> = self.server.parts.contract.tools.iter().map(|tool| tool.name.as_ref()).collect();
-        Error::new(
-            ErrorKind::FixCall,
-            "unknown_tool",
-            format!("there is no tool `{name}`; the tools of this server are: {}", known.join(", ")),
-        )
     }
 }

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::RoleServer;
-use rmcp::model::{CreateTaskResult, InputRequiredResult, InputResponses, ProtocolVersion, RequestId};
+use rmcp::model::{InputResponses, ProtocolVersion, RequestId};
 use rmcp::service::RequestContext;
 use serde_json::Value;
 
 use super::dialogue::{Channel, Client, Dialogue};
 use super::handler::Handler;
+use super::outcome::Outcome;
 use super::relay::RelayedRequest;
 use super::round::Binding;
 use super::session::{self, CallStream};
@@ -19,9 +20,8 @@ use super::{gate, idempotency, question};
 use crate::engine::{Answer, Call, Interruption, Refusal, Submitted};
 use crate::error::{Error, ErrorKind};
 use crate::id::{InvocationId, new_uuid7};
-use crate::journal::record::Conclusion;
 use crate::notice::LogLevel;
-use crate::tool::{ArgumentError, RegisteredTool, TaskMode};
+use crate::tool::{RegisteredTool, TaskMode};
 
 /// What a request asks for.
 pub(super) struct Asked<'a> {
@@ -31,21 +31,6 @@ pub(super) struct Asked<'a> {
     pub(super) state: Option<String>,
     /// The answers to them.
     pub(super) responses: Option<InputResponses>,
-}
-
-/// What a request is answered with.
-pub(super) enum Outcome {
-    /// The arguments do not fit.
-    Mistake(ArgumentError),
-    /// What a function without effects gave.
-    Read(Conclusion),
-    Answered {
-        answer: Answer,
-        id: InvocationId,
-        is_replayed: bool,
-    },
-    InputRequired(InputRequiredResult),
-    Task(CreateTaskResult),
 }
 
 /// A call that is not answered yet, for as long as it is not dropped.

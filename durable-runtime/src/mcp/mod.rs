@@ -3,6 +3,8 @@
 mod announcement;
 mod beside;
 mod builder;
+mod call;
+mod capability;
 mod completion;
 mod dialogue;
 mod error;
@@ -12,6 +14,7 @@ mod http;
 mod idempotency;
 mod invoke;
 mod opening;
+mod outcome;
 mod prompt;
 mod question;
 mod relay;

@@ -6,9 +6,9 @@ use rmcp::service::RequestContext;
 use serde_json::Value;
 
 use super::handler::Handler;
-use super::invoke::{Asked, Outcome};
+use super::invoke::Asked;
+use super::outcome::Given;
 use crate::error::{Error, ErrorKind};
-use crate::journal::record::Conclusion;
 use crate::prompt::PREFIX;
 use crate::tool::ToolDefinition;
 
@@ -63,19 +63,6 @@ pub(super) fn mistaken(what: &str, mistakes: &[String]) -> Error {
     )
 }
 
-/// The value that a function gave, or its error as one of the request.
-pub(super) fn value(conclusion: &Conclusion) -> Result<Value, Error> {
-    let failed = |message: String| Error::new(ErrorKind::AskPerson, "request_failed", message);
-    match conclusion {
-        Conclusion::Succeeded { value } | Conclusion::Presented { content: value } => {
-            serde_json::from_str(value).map_err(|error| failed(error.to_string()))
-        }
-        Conclusion::Failed { message, .. } | Conclusion::Refused { message, .. } => Err(failed(message.clone())),
-        Conclusion::TimedOut { limit_ms } => Err(Error::invocation_timed_out(*limit_ms)),
-        Conclusion::Cancelled { reason } => Err(Error::invocation_cancelled(reason)),
-    }
-}
-
 impl Handler {
     pub(super) async fn prompt(
         &self,
@@ -96,12 +83,9 @@ impl Handler {
             return Err(mistaken(&what, &mistakes));
         }
         let asked = Asked { registered, arguments, state: request.request_state, responses: request.input_responses };
-        let value = match self.invoke(asked, context).await? {
-            Outcome::Mistake(mistake) => return Err(mistaken(&what, &[mistake.to_string()])),
-            Outcome::InputRequired(required) => return Ok(required.into()),
-            Outcome::Read(conclusion) => value(&conclusion)?,
-            Outcome::Answered { answer, id, .. } => value(&answer.into_ended(id)?.conclusion)?,
-            Outcome::Task(_) => unreachable!("only calls of tools are tasks"),
+        let value = match self.invoke(asked, context).await?.into_given(&what)? {
+            Given::Value(value) => value,
+            Given::InputRequired(required) => return Ok(required.into()),
         };
         let messages = serde_json::from_value(value).map_err(|error| {
             let message = format!("{what} gives no messages: {error}; return `Vec<PromptMessage>`");

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 
 use super::error::protocol_error;
 use super::handler::Handler;
-use super::invoke::{Asked, Outcome};
-use super::prompt::{mistaken, read_texts, value};
+use super::invoke::Asked;
+use super::outcome::Given;
+use super::prompt::{mistaken, read_texts};
 use crate::content::ResourceContents;
 use crate::error::{Error, ErrorKind};
 use crate::resource::{PREFIX, matches};
@@ -86,12 +87,9 @@ impl Handler {
             return Err(mistaken(&what, &mistakes));
         }
         let asked = Asked { registered, arguments, state: request.request_state, responses: request.input_responses };
-        let value = match self.invoke(asked, context).await? {
-            Outcome::Mistake(mistake) => return Err(mistaken(&what, &[mistake.to_string()])),
-            Outcome::InputRequired(required) => return Ok(required.into()),
-            Outcome::Read(conclusion) => value(&conclusion)?,
-            Outcome::Answered { answer, id, .. } => value(&answer.into_ended(id)?.conclusion)?,
-            Outcome::Task(_) => unreachable!("only calls of tools are tasks"),
+        let value = match self.invoke(asked, context).await?.into_given(&what)? {
+            Given::Value(value) => value,
+            Given::InputRequired(required) => return Ok(required.into()),
         };
         // A value that is neither text nor bytes is told as its JSON.
         let contents = match value {

@@ -102,5 +102,5 @@ pub struct Sent<R> {
 /// What is done with what a tool returns.
 #[doc(hidden)]
 pub const fn sent<R: ToolReturn>() -> Sent<R> {
-    Sent { schema: super::schema::<R::Value>, presents: R::presents, conclude: R::conclude }
+    Sent { schema: super::definition::schema::<R::Value>, presents: R::presents, conclude: R::conclude }
 }
