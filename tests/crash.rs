@@ -3,6 +3,8 @@
 use durable_tests::{Client, Fixture, Revision, ServerProcess, eventually};
 use serde_json::json;
 
+#[path = "crash/announcement.rs"]
+mod announcement;
 #[path = "crash/ask.rs"]
 mod ask;
 #[path = "crash/atomicity.rs"]

@@ -35,7 +35,7 @@ pub(super) struct Handler {
     pub(super) calls: Arc<Mutex<HashMap<RequestId, InvocationId>>>,
     /// The least severe messages that the client over standard input wants.
     pub(super) log_level: Arc<Mutex<LogLevel>>,
-    /// The resources that the client wants to hear of.
+    /// The resources that the client over standard input wants to hear of.
     subscribed: Subscribed,
 }
 
@@ -192,19 +192,27 @@ impl ServerHandler for Handler {
     async fn subscribe(
         &self,
         request: SubscribeRequestParams,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        self.subscribed.insert(request.uri);
-        Ok(())
+        let Some(session) = gate::session(&context.extensions) else {
+            self.subscribed.insert(request.uri);
+            return Ok(());
+        };
+        let subscribed = self.server.parts.sessions.subscribe(&session, request.uri).await;
+        subscribed.map_err(|error| protocol_error(&error))
     }
 
     async fn unsubscribe(
         &self,
         request: UnsubscribeRequestParams,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        self.subscribed.remove(&request.uri);
-        Ok(())
+        let Some(session) = gate::session(&context.extensions) else {
+            self.subscribed.remove(&request.uri);
+            return Ok(());
+        };
+        let unsubscribed = self.server.parts.sessions.unsubscribe(&session, request.uri).await;
+        unsubscribed.map_err(|error| protocol_error(&error))
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
@@ -227,6 +235,10 @@ impl ServerHandler for Handler {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        if gate::session(&context.extensions).is_some() {
+            // The session tells its client.
+            return;
+        }
         let mut changes = self.server.parts.changes.listen();
         let subscribed = self.subscribed.clone();
         self.server.parts.engine.in_background(async move {
@@ -269,10 +281,15 @@ impl ServerHandler for Handler {
     ) -> Result<(), ErrorData> {
         let level = question::log_level(request.level);
         match gate::session(&context.extensions) {
-            Some(session) => self.server.parts.sessions.set_log_level(&session, level),
-            None => *self.log_level.lock() = level,
+            Some(session) => {
+                let set = self.server.parts.sessions.set_log_level(&session, level).await;
+                set.map_err(|error| protocol_error(&error))
+            }
+            None => {
+                *self.log_level.lock() = level;
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     async fn update_task(

@@ -83,7 +83,8 @@ impl Opening {
         let engine = Engine::new(surroundings, registry, build);
         let secret = Secret::of(&*engine.surroundings().store).await?;
         engine.recover().await?;
-        let sessions = Sessions::new(Arc::clone(&engine), builder.session_time_to_live);
+        let changes = Changes::new();
+        let sessions = Sessions::new(Arc::clone(&engine), changes.clone(), builder.session_time_to_live);
         sessions.watch();
         let server = Server::new(super::server::Parts {
             engine,
@@ -91,7 +92,7 @@ impl Opening {
             #[cfg(unix)]
             relays,
             authentication: builder.authentication,
-            changes: Changes::new(),
+            changes,
             beside: builder.beside,
             rounds: Rounds::new(&secret),
             tasks: Tasks::new(secret, builder.task_time_to_live),

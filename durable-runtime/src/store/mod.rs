@@ -60,11 +60,13 @@ pub enum Keyspace {
     Stream,
     /// One row for each invocation that has ended, under the time of that: what is to be forgotten of it some time later.
     Retention,
+    /// One row for each thing that the client of a session wants to be told, under its session.
+    SessionWish,
 }
 
 impl Keyspace {
     /// Every keyspace.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Meta,
         Self::Unfinished,
         Self::Journal,
@@ -74,6 +76,7 @@ impl Keyspace {
         Self::Session,
         Self::Stream,
         Self::Retention,
+        Self::SessionWish,
     ];
 }
 

@@ -133,6 +133,7 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
         .tool(protocol::remember)
         .tool(protocol::fails)
         .tool(protocol::commits)
+        .tools(tools![protocol::announces, protocol::announces_and_works])
         .tool(protocol::who_calls)
         .tool(protocol::who_reads);
     let store = flags.directory.join("store.redb");

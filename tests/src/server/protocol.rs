@@ -6,6 +6,8 @@ use durable_runtime::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::witness::effect;
+
 static SERVER: OnceLock<Server> = OnceLock::new();
 
 pub(crate) fn set_server(server: &Server) {
@@ -104,4 +106,35 @@ pub(crate) async fn who_calls(cx: &DurableContext) -> Result<Callers, ToolError>
 #[durable_tool(read_only)]
 pub(crate) async fn who_reads(cx: &ReadContext) -> Result<String, ToolError> {
     Ok(cx.principal().to_owned())
+}
+
+fn announce(what: &str) -> Result<(), ToolError> {
+    let server = SERVER.get().ok_or_else(|| ToolError::new("the server is not set"))?;
+    match what {
+        "tools" => server.tools_changed(),
+        uri => server.resource_updated(uri),
+    }
+    Ok(())
+}
+
+/// Tells clients that the list of `tools` has changed, or the resource of a URI.
+#[durable_tool(read_only)]
+pub(crate) async fn announces(_cx: &ReadContext, what: String) -> Result<String, ToolError> {
+    announce(&what)?;
+    Ok(what)
+}
+
+async fn announced(cx: &StepContext) -> Result<(), ToolError> {
+    effect(cx, "announced").await?;
+    announce("tools")
+}
+
+/// Tells clients that the list of tools has changed, and works on.
+#[durable_tool]
+pub(crate) async fn announces_and_works(cx: &DurableContext) -> Result<u32, ToolError> {
+    #[once(at_least)]
+    announced(cx).await?;
+    #[once(at_least, name = "last")]
+    effect(cx, "last").await.map_err(ToolError::from)?;
+    Ok(1)
 }

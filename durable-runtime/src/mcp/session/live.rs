@@ -15,14 +15,17 @@ use rmcp::model::{
 use rmcp::service::OriginatingRequestId;
 use rmcp::transport::Transport;
 use rmcp::transport::streamable_http_server::session::SessionId;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::stream::Outlet;
+use super::wish::Wish;
 use crate::clock::{Clock, Timestamp};
 use crate::engine::Verdict;
 use crate::id::InvocationId;
+use crate::mcp::announcement::{Change, Subscribed};
 use crate::mcp::question;
 use crate::notice::LogLevel;
 
@@ -40,6 +43,8 @@ pub(super) struct Live {
     pub(super) capabilities: OnceLock<ClientCapabilities>,
     /// The least severe messages that the client wants.
     log_level: AtomicU8,
+    /// The resources that it wants to hear of.
+    pub(super) subscribed: Subscribed,
     clock: Arc<dyn Clock>,
     inbox: mpsc::Sender<ClientJsonRpcMessage>,
     closed: CancellationToken,
@@ -161,6 +166,7 @@ impl Live {
             principal: OnceLock::new(),
             capabilities: OnceLock::new(),
             log_level: AtomicU8::new(LogLevel::Info as u8),
+            subscribed: Subscribed::default(),
             inbox: to_handler,
             closed: CancellationToken::new(),
             routes: Mutex::default(),
@@ -204,8 +210,30 @@ impl Live {
         LogLevel::ALL.into_iter().find(|own| *own as u8 == level).unwrap_or(LogLevel::Info)
     }
 
-    pub(super) fn set_log_level(&self, level: LogLevel) {
-        self.log_level.store(level as u8, Ordering::Relaxed);
+    /// Heeds what the client wants to be told.
+    pub(super) fn heed(&self, wish: Wish) {
+        match wish {
+            Wish::Level(level) => self.log_level.store(level as u8, Ordering::Relaxed),
+            Wish::Resource(uri) => self.subscribed.insert(uri),
+        }
+    }
+
+    /// Tells the client of changes, until the session ends.
+    pub(super) async fn hear(&self, mut changes: broadcast::Receiver<Change>) {
+        loop {
+            let change = tokio::select! {
+                change = changes.recv() => change,
+                () = self.closed.cancelled() => return,
+            };
+            match change {
+                Ok(_) if self.is_over() => return,
+                Ok(change) if self.subscribed.wants(&change) => {
+                    self.standalone.send(JsonRpcMessage::notification(change.notification()));
+                }
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            }
+        }
     }
 
     /// Takes the question that is asked under this id: where its verdict is waited for.

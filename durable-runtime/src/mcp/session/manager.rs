@@ -31,7 +31,7 @@ impl SessionManager for Sessions {
 
     async fn create_session(&self) -> Result<(SessionId, SessionTransport), Error> {
         let id: SessionId = Uuid::new_v4().to_string().into();
-        let transport = self.add(id.clone());
+        let transport = self.add(id.clone(), Vec::new());
         Ok((id, transport))
     }
 
@@ -169,14 +169,15 @@ impl SessionManager for Sessions {
         if self.has_session(&id).await? {
             return Ok(RestoreOutcome::AlreadyPresent);
         }
-        Ok(RestoreOutcome::Restored(self.add(id)))
+        let wishes = self.0.rows.wishes(&id).await?;
+        Ok(RestoreOutcome::Restored(self.add(id, wishes)))
     }
 }
 
-/// The stream of what no request asked for. Two connections of one client that took it from each other would do so for ever,
-/// so the second one stays silent.
+/// The stream of what no request asked for, from where the connection before this one ended: nothing on it is told twice. Two
+/// connections of one client that took it from each other would do so for ever, so the second one stays silent.
 fn standalone(live: &Live) -> Reader {
-    if live.standalone.has_reader() { Outlet::new().read(0) } else { live.standalone.read(0) }
+    if live.standalone.has_reader() { Outlet::new().read(0) } else { live.standalone.read_on() }
 }
 
 #[async_trait]

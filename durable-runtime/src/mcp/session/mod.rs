@@ -9,6 +9,7 @@ mod live;
 mod manager;
 mod row;
 mod stream;
+mod wish;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -22,6 +23,8 @@ use uuid::Uuid;
 use self::live::{Live, SessionTransport, asked_under};
 use self::row::{NamedStream, Rows};
 use self::stream::Outlet;
+use self::wish::Wish;
+use super::announcement::Changes;
 use super::dialogue::{Channel, Client, Dialogue};
 use super::{question, result};
 use crate::clock::Timestamp;
@@ -45,13 +48,14 @@ pub(super) struct Sessions(Arc<Inner>);
 struct Inner {
     engine: Arc<Engine>,
     rows: Rows,
+    changes: Changes,
     live: RwLock<HashMap<SessionId, Arc<Live>>>,
 }
 
 impl Sessions {
-    pub(super) fn new(engine: Arc<Engine>, time_to_live: Duration) -> Self {
+    pub(super) fn new(engine: Arc<Engine>, changes: Changes, time_to_live: Duration) -> Self {
         let rows = Rows { surroundings: Arc::clone(engine.surroundings()), time_to_live };
-        Self(Arc::new(Inner { engine, rows, live: RwLock::default() }))
+        Self(Arc::new(Inner { engine, rows, changes, live: RwLock::default() }))
     }
 
     /// Deletes sessions whose time is over and puts idle ones out of memory, until the server stops.
@@ -99,8 +103,13 @@ impl Sessions {
         Ok(self.0.rows.session(id).await?.is_none_or(|session| session.principal == principal))
     }
 
-    fn add(&self, id: SessionId) -> SessionTransport {
+    fn add(&self, id: SessionId, wishes: Vec<Wish>) -> SessionTransport {
         let (live, transport) = Live::new(id.clone(), Arc::clone(&self.0.rows.surroundings.clock));
+        wishes.into_iter().for_each(|wish| live.heed(wish));
+        // Before anybody can know that the session is there: no change is missed from now on.
+        let changes = self.0.changes.listen();
+        let told = Arc::clone(&live);
+        self.0.engine.in_background(async move { told.hear(changes).await });
         self.0.live.write().insert(id, live);
         transport
     }
@@ -188,11 +197,26 @@ impl Sessions {
         }
     }
 
-    /// How severe messages to a session must be.
-    pub(super) fn set_log_level(&self, id: &SessionId, level: LogLevel) {
-        if let Ok(live) = self.live(id) {
-            live.set_log_level(level);
-        }
+    /// The client wants messages from this level on, also of the next process.
+    pub(super) async fn set_log_level(&self, id: &SessionId, level: LogLevel) -> Result<(), Error> {
+        self.wish(id, Wish::Level(level)).await
+    }
+
+    /// The client wants to hear of a resource, also from the next process.
+    pub(super) async fn subscribe(&self, id: &SessionId, uri: String) -> Result<(), Error> {
+        self.wish(id, Wish::Resource(uri)).await
+    }
+
+    pub(super) async fn unsubscribe(&self, id: &SessionId, uri: String) -> Result<(), Error> {
+        self.live(id)?.subscribed.remove(&uri);
+        self.0.rows.no_longer_wish(id, &Wish::Resource(uri)).await
+    }
+
+    async fn wish(&self, id: &SessionId, wish: Wish) -> Result<(), Error> {
+        let live = self.live(id)?;
+        self.0.rows.wish(id, &wish).await?;
+        live.heed(wish);
+        Ok(())
     }
 
     /// Takes a client's answer to a question of ours; `false` if it is to another one. When it returns the answer is durable.

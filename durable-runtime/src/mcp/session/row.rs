@@ -17,7 +17,7 @@ use crate::journal::record::{Session, Stream};
 use crate::store::{Batch, CommitError, Keyspace, Scan, Write};
 
 /// Rows deleted in one commit, so that cleaning up does not hold up calls.
-const PIECE: usize = 100;
+pub(super) const PIECE: usize = 100;
 
 /// The rows of sessions and streams.
 #[derive(Clone)]
@@ -139,8 +139,9 @@ impl Rows {
         }
     }
 
-    /// Deletes a session and its streams.
+    /// Deletes a session, its streams, and what its client wants to be told.
     pub(in crate::mcp) async fn delete(&self, id: &str) -> Result<(), Error> {
+        self.forget_wishes(id).await?;
         let mut batch = Batch::default();
         batch.delete(Keyspace::Session, id.as_bytes().to_vec());
         loop {
@@ -188,7 +189,7 @@ impl Rows {
         Timestamp::from_millis(session.used_at).after(self.time_to_live) <= self.now()
     }
 
-    async fn commit(&self, batch: Batch) -> Result<(), Error> {
+    pub(super) async fn commit(&self, batch: Batch) -> Result<(), Error> {
         match self.surroundings.store.commit(batch).await {
             // What the guard protects was changed or deleted meanwhile, which is as well.
             Ok(()) | Err(CommitError::GuardFailed(_)) => Ok(()),

@@ -32,6 +32,8 @@ struct State {
     events: VecDeque<Event>,
     /// The number that the next event gets.
     next: u64,
+    /// The number after the last event that a reader was given.
+    given: u64,
     ended: Option<Timestamp>,
     /// A client has come back to it, perhaps from another process.
     is_resumed: bool,
@@ -127,6 +129,12 @@ impl Outlet {
         state.wake();
         Reader { outlet: Arc::clone(self), number: state.reader, next: from }
     }
+
+    /// Reads the events that no reader was given.
+    pub(super) fn read_on(self: &Arc<Self>) -> Reader {
+        let given = self.state.lock().given;
+        self.read(given)
+    }
 }
 
 impl State {
@@ -180,7 +188,9 @@ impl Stream for Reader {
         let first = state.events.partition_point(|event| event.number < self.next);
         if let Some(event) = state.events.get(first) {
             self.next = event.number + 1;
-            return Poll::Ready(Some(state.event(event)));
+            let sent = state.event(event);
+            state.given = state.given.max(self.next);
+            return Poll::Ready(Some(sent));
         }
         if state.ended.is_some() || state.hung_up == self.number {
             return Poll::Ready(None);
@@ -239,6 +249,18 @@ mod tests {
         outlet.end(message(3), Timestamp::from_millis(1));
         outlet.send(message(4));
         assert_eq!(drain(&mut second), (vec![format!("{}.2", name.simple()), format!("{}.end", name.simple())], true));
+    }
+
+    #[test]
+    fn what_no_request_asked_for_is_read_on_where_the_connection_before_ended() {
+        let outlet = Outlet::new();
+        outlet.send(message(1));
+        let mut first = outlet.read_on();
+        assert_eq!(drain(&mut first).0.len(), 1);
+        outlet.send(message(2));
+        outlet.send(message(3));
+        assert_eq!(drain(&mut outlet.read_on()).0.len(), 2);
+        assert_eq!(drain(&mut outlet.read_on()).0.len(), 0, "it was told twice");
     }
 
     #[test]

@@ -32,6 +32,7 @@ fn table(keyspace: Keyspace) -> Table {
         Keyspace::Session => "session",
         Keyspace::Stream => "stream",
         Keyspace::Retention => "retention",
+        Keyspace::SessionWish => "session_wish",
     })
 }
 
