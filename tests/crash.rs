@@ -37,6 +37,8 @@ mod stop;
 mod table;
 #[path = "crash/task.rs"]
 mod task;
+#[path = "crash/undelivered.rs"]
+mod undelivered;
 
 /// An idempotency key: fixtures have nothing in common, so all may use the same one.
 const KEY: &str = "7a8f4a39-6a4c-4d2c-9e3d-0f7f2b4f5c11";

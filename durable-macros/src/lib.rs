@@ -56,6 +56,7 @@ use proc_macro::TokenStream;
 /// | `destructive`, `destructive = false` | a hint: whether the tool may destroy something |
 /// | `open_world`, `open_world = false` | a hint: whether the tool deals with the world outside |
 /// | `idempotency = ".."` | the argument, or `"args"` for all of them, that the idempotency key is derived from; a client's key is ignored |
+/// | `idempotency = "undelivered"` | a call without a key, made again because its answer was lost, is the same call; see `docs/idempotency.md` |
 /// | `idempotent` | a hint: calling again with the same arguments changes nothing more |
 /// | `timeout = ".."` | the longest time from a call's admission to its end, as `"10m"` |
 /// | `task = "always"`, `task = "required"`, `task_after = ".."` | when calls are tasks |

@@ -112,6 +112,8 @@ mod documentation {
     mod callers {}
     #[doc = include_str!("../../docs/operations.md")]
     mod operations {}
+    #[doc = include_str!("../../docs/idempotency.md")]
+    mod idempotency {}
     #[doc = include_str!("../../docs/prompts-and-resources.md")]
     mod prompts_and_resources {}
     #[doc = include_str!("../../docs/questions.md")]

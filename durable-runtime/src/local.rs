@@ -154,6 +154,9 @@ impl LocalCall {
             }
         }
         let ended = submitted.answer().await.into_ended(id)?;
+        if let Some(delivery) = engine.delivery(&ended.tool, id) {
+            delivery.written();
+        }
         Ok(LocalResult::of_ended(id, is_replayed, &ended.conclusion))
     }
 }

@@ -277,6 +277,7 @@ impl Plan {
         let key_source = self.key_source.as_ref().map(|source| match source {
             KeySource::Arguments => quote_spanned!(span=> .key_from_arguments()),
             KeySource::Argument(name) => quote_spanned!(span=> .key_from(#name)),
+            KeySource::Undelivered => quote_spanned!(span=> .key_until_delivered()),
         });
         let timeout = self.timeout.map(|milliseconds| {
             let milliseconds = once::whole(milliseconds);

@@ -10,6 +10,8 @@ use syn::{Block, LitStr, Type};
 
 /// The word for all arguments.
 const ALL: &str = "args";
+/// The word for all arguments, until an answer has been delivered.
+const UNDELIVERED: &str = "undelivered";
 
 /// What the runtime makes the idempotency keys of a tool of.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +19,8 @@ pub(crate) enum KeySource {
     Arguments,
     /// The argument that clients give by this name.
     Argument(String),
+    /// All arguments, where the client gives no key, until an answer has been delivered.
+    Undelivered,
 }
 
 /// Reads what keys are made of, and reports what makes no sense. `body` is the author's, before its steps are written.
@@ -40,7 +44,9 @@ pub(crate) fn read(
         }
         return None;
     }
-    if let (Some(name), None) = (&options.idempotent, &options.idempotency)
+    let is_always_one = options.idempotency.as_ref().is_some_and(|(_, source)| source.value() != UNDELIVERED);
+    if let Some(name) = &options.idempotent
+        && !is_always_one
         && once::has_at_most_step(body)
     {
         diagnostics.on(
@@ -57,6 +63,19 @@ pub(crate) fn read(
 fn key_source(source: &LitStr, arguments: &[&Argument], diagnostics: &mut Diagnostics) -> Option<KeySource> {
     let name = source.value();
     let is_whole = arguments.iter().any(|argument| argument.whole.is_some());
+    if name == UNDELIVERED {
+        if !is_whole && arguments.iter().any(|argument| argument.name.unraw() == name) {
+            diagnostics.on(
+                source,
+                format!(
+                    "`{UNDELIVERED}` stands for calls whose answer was lost, and is the name of an argument: give the \
+                     parameter another name"
+                ),
+            );
+            return None;
+        }
+        return Some(KeySource::Undelivered);
+    }
     if arguments.is_empty() {
         diagnostics.on(
             source,

@@ -452,6 +452,22 @@ fn keys_are_made_of_an_argument_by_the_name_that_clients_know_or_of_all() {
 }
 
 #[test]
+fn keys_that_end_with_the_delivery_need_no_argument_and_deny_nothing() {
+    let bare = "/// D.\nasync fn t(cx: &DurableContext) -> Result<(), E> { Ok(()) }";
+    let whole = "/// D.\nasync fn t(cx: &DurableContext, #[args] undelivered: New) -> Result<(), E> { Ok(()) }";
+    for item in [bare, whole] {
+        let (messages, rest) = expanded("idempotency = \"undelivered\"", item);
+        assert_eq!(messages, <[String; 0]>::default());
+        assert!(rest.to_string().contains("key_until_delivered ()"), "{rest}");
+    }
+    let ambiguous = "/// D.\nasync fn t(cx: &DurableContext, undelivered: u8) -> Result<(), E> { Ok(()) }";
+    refused("idempotency = \"undelivered\"", ambiguous, &["`undelivered` stands for calls whose answer was lost"]);
+    let item = "/// D.\nasync fn t(cx: &DurableContext) -> Result<(), E> { #[once(at_most)] f(cx).await?; Ok(()) }";
+    let message = "the tool has an `at_most` step, which a second call would make again";
+    refused("idempotency = \"undelivered\", idempotent", item, &[message]);
+}
+
+#[test]
 fn what_a_second_call_changes_is_not_denied() {
     let item = |kind: &str| {
         format!(

@@ -89,7 +89,7 @@ impl Default for KeyLocks {
 }
 
 impl KeyLocks {
-    async fn lock(&self, key: &[u8]) -> tokio::sync::MutexGuard<'_, ()> {
+    pub(super) async fn lock(&self, key: &[u8]) -> tokio::sync::MutexGuard<'_, ()> {
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
         let index = usize::try_from(hasher.finish() % 64).expect("below 64");
@@ -116,7 +116,8 @@ impl Engine {
         };
         let arguments = call.arguments.to_string();
         self.surroundings.limits.check_arguments(&call.tool, arguments.len())?;
-        let source = registered.definition.idempotency;
+        let of_tool = registered.definition.idempotency;
+        let source = of_tool.filter(|source| call.idempotency_key.is_none() || !source.yields());
         let digest = if let Some(source) = source {
             let derived = source.derive(&registered.definition, &call.arguments).map_err(Refusal::Arguments)?;
             call.idempotency_key = Some(derived.text);
@@ -128,11 +129,12 @@ impl Engine {
             let body = self.tools.prepare(registered, call.arguments.clone()).map_err(Refusal::Arguments)?;
             return self.start(call, arguments, body, None);
         };
-        check_key(key)?;
+        check_key(key, of_tool.filter(|_| source.is_none()))?;
         let row = key_row(&call.principal, &call.tool, key, source.is_some());
         let _one_at_a_time = self.key_locks.lock(&row).await;
         if let Some(used) = self.key_use(&row).await? {
-            if self.is_over(&used).await? {
+            let is_delivered = source == Some(KeySource::Undelivered) && self.delivered.has(&used);
+            if is_delivered || self.is_over(&used).await? {
                 self.forget_key(&row, &used).await?;
             } else if let Some(submitted) = self.attach(&call, key, source, digest, (&row, &used)).await? {
                 return Ok(submitted);
@@ -146,7 +148,11 @@ impl Engine {
         let mut batch = Batch::default();
         batch.guard(Keyspace::IdempotencyKey, row, Some(codec::encode(used)));
         batch.delete(Keyspace::IdempotencyKey, row);
-        self.commit(batch).await
+        match self.surroundings.store.commit(batch).await {
+            // What sweeps old keys, or notes deliveries, was faster.
+            Ok(()) | Err(CommitError::GuardFailed(_)) => Ok(()),
+            Err(CommitError::Store(error)) => Err(error.into()),
+        }
     }
 
     async fn key_use(&self, row: &[u8]) -> Result<Option<KeyUse>, Error> {
@@ -280,15 +286,16 @@ impl Engine {
     }
 }
 
-fn check_key(key: &str) -> Result<(), Error> {
-    if !key.is_empty() && key.len() <= KEY_BYTES {
+/// Checks a key; `source` is what makes keys of calls whose clients give none, if this one did.
+fn check_key(key: &str, source: Option<KeySource>) -> Result<(), Error> {
+    let message = if key.is_empty() || key.len() > KEY_BYTES {
+        format!("an idempotency key has between 1 and {KEY_BYTES} bytes, and this one has {}", key.len())
+    } else if source.is_some_and(|source| source.made(key)) {
+        "this idempotency key begins as those do that the server makes of arguments; begin it otherwise".to_owned()
+    } else {
         return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::FixCall,
-        "idempotency_key_invalid",
-        format!("an idempotency key has between 1 and {KEY_BYTES} bytes, and this one has {}", key.len()),
-    ))
+    };
+    Err(Error::new(ErrorKind::FixCall, "idempotency_key_invalid", message))
 }
 
 /// The row of a key: keys of different callers and tools have nothing to do with each other.

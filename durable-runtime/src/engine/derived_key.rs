@@ -15,7 +15,12 @@ pub(crate) enum KeySource {
     Arguments,
     /// The argument of this name.
     Argument(&'static str),
+    /// All arguments, where the client gives no key, and only until an answer has been delivered.
+    Undelivered,
 }
+
+/// Begins the keys of calls whose clients gave none. No client's key begins so.
+const UNDELIVERED: &str = "undelivered:";
 
 /// A key that was derived.
 pub(super) struct DerivedKey {
@@ -31,6 +36,7 @@ impl KeySource {
         let whole = digest(&completed(&tool.input_schema, arguments));
         let (mut text, of_key) = match self {
             Self::Arguments => ("args:".to_owned(), whole),
+            Self::Undelivered => (UNDELIVERED.to_owned(), whole),
             Self::Argument(name) => match arguments.get(name) {
                 None | Some(Value::Null) => {
                     return Err(ArgumentError::new(
@@ -47,11 +53,28 @@ impl KeySource {
         Ok(DerivedKey { text, arguments: whole })
     }
 
+    /// Whether a client's own key comes before one that is derived.
+    pub(crate) fn yields(self) -> bool {
+        self == Self::Undelivered
+    }
+
+    /// Whether calls with the same arguments are always one.
+    pub(crate) fn makes_idempotent(self) -> bool {
+        self != Self::Undelivered
+    }
+
+    /// Whether this is a key that was derived, of a call of a tool whose keys are made so.
+    pub(super) fn made(self, key: &str) -> bool {
+        !self.yields() || key.starts_with(UNDELIVERED)
+    }
+
     /// What a call is told whose key an earlier call had, with other arguments.
     pub(super) fn conflict(self, tool: &str) -> String {
         match self {
             // Digests of different arguments differ.
-            Self::Arguments => format!("`{tool}` was called before with arguments of the same digest"),
+            Self::Arguments | Self::Undelivered => {
+                format!("`{tool}` was called before with arguments of the same digest")
+            }
             Self::Argument(name) => format!(
                 "`{tool}` was called before with this `{name}` and other arguments; give another `{name}` for a new call, \
                  and the same arguments to get the earlier call's result"

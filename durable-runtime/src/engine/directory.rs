@@ -48,6 +48,15 @@ struct Entries {
     keys: HashMap<Vec<u8>, KeyUse>,
 }
 
+impl Entries {
+    /// Forgets a key, unless another invocation uses it by now.
+    fn forget_key(&mut self, key: &[u8], id: InvocationId) {
+        if self.keys.get(key).is_some_and(|used| used.invocation == *id.as_bytes()) {
+            self.keys.remove(key);
+        }
+    }
+}
+
 /// One body of an invocation lives at a time: whoever enters an id here runs it.
 #[derive(Default)]
 pub(super) struct Directory {
@@ -139,12 +148,17 @@ impl Directory {
         self.entries.lock().keys.get(key).cloned()
     }
 
+    /// From now on a key is one for another invocation than this one.
+    pub(super) fn forget_key(&self, key: &[u8], id: InvocationId) {
+        self.entries.lock().forget_key(key, id);
+    }
+
     /// Answers all who wait, and forgets the invocation: it has ended, or this process does no more for it.
     pub(super) fn leave(&self, id: InvocationId, answer: Answer) {
         let mut entries = self.entries.lock();
         let Some(live) = entries.live.remove(&id) else { return };
         if let Some(key) = live.key {
-            entries.keys.remove(&key);
+            entries.forget_key(&key, id);
         }
         live.answer.send_replace(Some(answer));
         live.conversation.end();
@@ -168,7 +182,7 @@ impl Directory {
         if is_unwatched && let Some(live) = entries.live.remove(&id) {
             live.conversation.end();
             if let Some(key) = live.key {
-                entries.keys.remove(&key);
+                entries.forget_key(&key, id);
             }
         }
         is_unwatched

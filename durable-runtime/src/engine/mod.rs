@@ -3,6 +3,7 @@
 mod admission;
 mod answer;
 mod conversation;
+mod delivery;
 mod derived_key;
 mod directory;
 mod driver;
@@ -33,6 +34,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) use admission::{Call, Name, Refusal, digest};
 pub(crate) use answer::{Answer, Submitted};
 pub(crate) use conversation::{Conversation, Notice, Question, Questions, Verdict};
+pub(crate) use delivery::Delivery;
 pub(crate) use derived_key::{KeySource, check as check_key_source};
 pub(crate) use interruption::Interruption;
 pub(crate) use intervention::unknown;
@@ -42,6 +44,7 @@ pub(crate) use look::Look;
 pub use validation::Difference;
 
 use self::admission::KeyLocks;
+use self::delivery::Delivered;
 use self::directory::Directory;
 use self::timer::Timers;
 use crate::tool::Registry;
@@ -60,6 +63,7 @@ pub(crate) struct Engine {
     directory: Directory,
     timers: Timers,
     key_locks: KeyLocks,
+    delivered: Delivered,
     reading: Semaphore,
     /// Cancelled when the server stops: no attempt starts any more, those that run may end.
     stopping: CancellationToken,
@@ -78,6 +82,7 @@ impl Engine {
             directory: Directory::default(),
             timers: Timers::default(),
             key_locks: KeyLocks::default(),
+            delivered: Delivered::default(),
             reading: Semaphore::new(JOURNALS_READ_AT_ONCE),
             stopping: CancellationToken::new(),
             abandoning: CancellationToken::new(),

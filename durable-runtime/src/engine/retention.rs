@@ -85,9 +85,9 @@ pub(super) struct Swept {
 impl Engine {
     /// The row of the idempotency key that an invocation was called with.
     pub(super) fn key_row_of(&self, admission: &Admission) -> Option<Vec<u8>> {
-        let is_derived =
-            self.tools.get(&admission.tool).is_some_and(|registered| registered.definition.idempotency.is_some());
         let key = admission.idempotency_key.as_deref()?;
+        let source = self.tools.get(&admission.tool).and_then(|registered| registered.definition.idempotency);
+        let is_derived = source.is_some_and(|source| source.made(key));
         Some(super::admission::key_row(&admission.principal, &admission.tool, key, is_derived))
     }
 

@@ -71,7 +71,7 @@ impl Handler {
             Outcome::Read(conclusion) => result::of_conclusion(&conclusion)?.into(),
             Outcome::Answered { answer, id, is_replayed } => result::of_answer(answer, id, is_replayed)?.into(),
             Outcome::InputRequired(required) => required.into(),
-            Outcome::Task(task) => CallToolResponse::Task(task),
+            Outcome::Task { task, .. } => CallToolResponse::Task(task),
         })
     }
 

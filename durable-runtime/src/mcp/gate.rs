@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -16,6 +16,7 @@ use rmcp::model::Extensions;
 use rmcp::service::RequestContext;
 use rmcp::transport::streamable_http_server::session::SessionId;
 
+use super::delivery::ResponseBody;
 use super::session::Sessions;
 use crate::principal::Principal;
 
@@ -62,7 +63,13 @@ pub(super) async fn pass(State(gate): State<Gate>, mut request: Request, next: N
         }
     }
     let is_end = request.method() == Method::DELETE;
+    let body = ResponseBody::default();
+    request.extensions_mut().insert(body.clone());
     let mut response = next.run(request).await;
+    // Answers of calls are streams of events; what is no stream keeps its length.
+    if response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream") {
+        response = response.map(|stream| body.follow(stream));
+    }
     if is_end && response.status() == StatusCode::ACCEPTED {
         // The session has ended; the official Python client takes "accepted" for a failure.
         *response.status_mut() = StatusCode::NO_CONTENT;

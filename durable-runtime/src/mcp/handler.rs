@@ -18,6 +18,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::announcement::Subscribed;
 use super::beside::joined;
 use super::completion::completed;
+use super::delivery::Deliveries;
 use super::error::protocol_error;
 use super::relay::{self, RelayedRequest};
 use super::server::Server;
@@ -33,6 +34,8 @@ pub(super) struct Handler {
     pub(super) origin: &'static str,
     /// The calls over standard input that are not answered yet. Over HTTP it is the session that knows them.
     pub(super) calls: Arc<Mutex<HashMap<RequestId, InvocationId>>>,
+    /// The answers to them that are followed until they are written.
+    pub(super) deliveries: Deliveries,
     /// The least severe messages that the client over standard input wants.
     pub(super) log_level: Arc<Mutex<LogLevel>>,
     /// The resources that the client over standard input wants to hear of.
@@ -45,6 +48,7 @@ impl Handler {
             server,
             origin,
             calls: Arc::default(),
+            deliveries: Deliveries::default(),
             log_level: Arc::new(Mutex::new(LogLevel::Info)),
             subscribed: Subscribed::default(),
         }

@@ -17,7 +17,7 @@ use super::relay::RelayedRequest;
 use super::round::Binding;
 use super::session::{self, CallStream};
 use super::{gate, idempotency, question};
-use crate::engine::{Answer, Call, Interruption, Refusal, Submitted};
+use crate::engine::{Answer, Call, Interruption, KeySource, Refusal, Submitted};
 use crate::error::{Error, ErrorKind};
 use crate::id::{InvocationId, new_uuid7};
 use crate::notice::LogLevel;
@@ -52,6 +52,13 @@ impl Handler {
         asked: Asked<'_>,
         context: &RequestContext<RoleServer>,
     ) -> Result<Outcome, Error> {
+        let registered = asked.registered;
+        let outcome = self.outcome(asked, context).await?;
+        self.follow(&outcome, registered, context);
+        Ok(outcome)
+    }
+
+    async fn outcome(&self, asked: Asked<'_>, context: &RequestContext<RoleServer>) -> Result<Outcome, Error> {
         let parts = &self.server.parts;
         let Asked { registered, arguments, state, responses } = asked;
         let definition = &registered.definition;
@@ -72,10 +79,8 @@ impl Handler {
         let relayed = context.extensions.get::<RelayedRequest>();
         let binding = Binding::new(principal.as_str(), definition.name, &arguments);
         let progress = context.meta.get_progress_token();
-        let key = match definition.idempotency {
-            Some(_) => None,
-            None => idempotency::key(context)?,
-        };
+        let is_asked_for_key = definition.idempotency.is_none_or(KeySource::yields);
+        let key = if is_asked_for_key { idempotency::key(context)? } else { None };
         let is_named = key.is_some() || definition.idempotency.is_some() || state.is_some();
         let call = Call {
             tool: definition.name.to_owned(),
@@ -127,8 +132,9 @@ impl Handler {
         }
         let is_admitted = task_after.is_some() && submitted.admitted().await;
         let task_after = task_after.filter(|_| is_admitted);
+        let created = || Outcome::Task { task: parts.tasks.created(id, principal.as_str()), id };
         if task_after.is_some_and(|after| after.is_zero()) {
-            return Ok(Outcome::Task(parts.tasks.created(id, principal.as_str())));
+            return Ok(created());
         }
         let becomes_task = async {
             let Some(after) = task_after else { return std::future::pending().await };
@@ -149,7 +155,7 @@ impl Handler {
                 let required = tokio::select! {
                     biased;
                     () = submitted.ended() => break,
-                    () = &mut becomes_task => return Ok(Outcome::Task(parts.tasks.created(id, principal.as_str()))),
+                    () = &mut becomes_task => return Ok(created()),
                     () = &mut gone => {
                         drop((dialogue, submitted));
                         return Err(self.client_is_gone(registered, id, is_named).await);

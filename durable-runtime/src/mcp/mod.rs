@@ -6,6 +6,7 @@ mod builder;
 mod call;
 mod capability;
 mod completion;
+mod delivery;
 mod dialogue;
 mod error;
 mod gate;

@@ -22,7 +22,10 @@ pub(super) enum Outcome {
         is_replayed: bool,
     },
     InputRequired(InputRequiredResult),
-    Task(CreateTaskResult),
+    Task {
+        task: CreateTaskResult,
+        id: InvocationId,
+    },
 }
 
 /// What a prompt or a resource gave.
@@ -40,7 +43,7 @@ impl Outcome {
             Self::InputRequired(required) => Ok(Given::InputRequired(required)),
             Self::Read(conclusion) => value(&conclusion).map(Given::Value),
             Self::Answered { answer, id, .. } => value(&answer.into_ended(id)?.conclusion).map(Given::Value),
-            Self::Task(_) => unreachable!("only calls of tools are tasks"),
+            Self::Task { .. } => unreachable!("only calls of tools are tasks"),
         }
     }
 }

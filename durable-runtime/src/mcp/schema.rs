@@ -8,6 +8,7 @@ use jsonschema::{Draft, ValidationError, Validator};
 use rmcp::model::{Prompt, Resource, ResourceTemplate, Tool, ToolAnnotations};
 use serde_json::Value;
 
+use crate::engine::KeySource;
 use crate::error::{Error, ErrorKind};
 use crate::tool::{Registry, ToolDefinition};
 
@@ -135,6 +136,7 @@ fn tool(definition: &ToolDefinition) -> Tool {
     let mut annotations = ToolAnnotations::new().read_only(definition.read_only);
     annotations.destructive_hint = definition.destructive;
     annotations.open_world_hint = definition.open_world;
-    annotations.idempotent_hint = (definition.idempotent || definition.idempotency.is_some()).then_some(true);
+    let is_idempotent = definition.idempotent || definition.idempotency.is_some_and(KeySource::makes_idempotent);
+    annotations.idempotent_hint = is_idempotent.then_some(true);
     tool.with_annotations(annotations)
 }

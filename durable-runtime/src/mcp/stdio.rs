@@ -1,6 +1,8 @@
 //! One client over standard input and output.
 
+use rmcp::RoleServer;
 use rmcp::service::ServiceExt;
+use rmcp::transport::IntoTransport;
 use tokio_util::sync::CancellationToken;
 
 use super::handler::Handler;
@@ -14,7 +16,8 @@ pub(super) async fn serve(server: &Server) -> Result<(), Error> {
     let mut signal = StopSignal::new()?;
     let cut = CancellationToken::new();
     let serving = async {
-        let transport = rmcp::transport::stdio_pipes();
+        let pipes = IntoTransport::<RoleServer, _, _>::into_transport(rmcp::transport::stdio_pipes());
+        let transport = handler.deliveries.clone().follow(pipes);
         match handler.serve_with_ct(transport, cut.clone()).await {
             Ok(running) => {
                 let _why = running.waiting().await;

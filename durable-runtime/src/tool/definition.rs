@@ -161,6 +161,14 @@ impl ToolDefinition {
         self
     }
 
+    /// Makes the idempotency keys of calls without one of all their arguments, for as long as no answer was delivered.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn key_until_delivered(mut self) -> Self {
+        self.idempotency = Some(KeySource::Undelivered);
+        self
+    }
+
     /// Sets within which time of its admission a call must end.
     #[doc(hidden)]
     #[must_use]

@@ -73,3 +73,13 @@ async fn tell(cx: &StepContext) -> Result<u32, ToolError> {
     cx.progress(2.0, Some(4.0), "working");
     work(cx, "telling").await
 }
+
+/// Sends twenty million bytes of messages before its result.
+#[durable_tool]
+pub(crate) async fn floods(cx: &DurableContext) -> Result<u32, ToolError> {
+    for _ in 0..200 {
+        cx.log(LogLevel::Warning, &"x".repeat(100_000));
+    }
+    #[once(at_least, name = "flooded")]
+    work(cx, "flooded").await
+}

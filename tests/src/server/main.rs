@@ -4,6 +4,7 @@ mod ask;
 mod audit;
 mod beside;
 mod dying;
+mod held;
 mod protocol;
 mod shown;
 mod steps;
@@ -73,6 +74,10 @@ struct Flags {
     #[arg(long)]
     die: Option<dying::Death>,
 
+    /// Let the first commit of a call wait for as long as the point `commit` is held
+    #[arg(long)]
+    hold_commit: bool,
+
     /// Milliseconds for which a session is kept that nobody uses
     #[arg(long, default_value_t = 3_600_000)]
     session_time_to_live: u64,
@@ -108,7 +113,7 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
         .tool(steps::two_steps)
         .tool(steps::two_steps_alone)
         .tool(steps::undoable)
-        .tool(steps::charge)
+        .tools(tools![steps::charge, steps::charge_heard])
         .tool(steps::charge_and_tell)
         .tool(steps::charge_seen_by_body)
         .tool(steps::flaky)
@@ -120,7 +125,7 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
         .tool(tables::keep_notes)
         .tool(tables::notes)
         .tool(tables::count_up)
-        .tools(tools![ask::asks, ask::asks_twice, ask::asks_all, ask::tells])
+        .tools(tools![ask::asks, ask::asks_twice, ask::asks_all, ask::tells, ask::floods])
         .tools(tools![shown::shows, shown::refuses])
         .prompt(shown::ask_about)
         .resource(shown::number)
@@ -139,6 +144,7 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
     let store = flags.directory.join("store.redb");
     builder = match flags.die {
         Some(death) => builder.custom_store(dying::Dying::new(durable_runtime::store::open(store).await?, death)),
+        None if flags.hold_commit => builder.custom_store(held::Held::new(durable_runtime::store::open(store).await?)),
         None => builder.store(store),
     };
     if flags.beside {

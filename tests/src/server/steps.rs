@@ -58,6 +58,18 @@ pub(crate) async fn pay_order(cx: &DurableContext, order_id: String) -> Result<R
     Ok(receipt)
 }
 
+/// One step, at most once, for clients that know nothing of keys.
+#[durable_tool(idempotency = "undelivered")]
+pub(crate) async fn charge_heard(
+    cx: &DurableContext,
+    /// What the step is called by the witness.
+    #[arg(default = "heard")]
+    label: String,
+) -> Result<Receipt, ChargeError> {
+    #[once(at_most, name = "charge")]
+    receipt(cx, &label).await
+}
+
 /// One step, at least once.
 #[durable_tool]
 pub(crate) async fn one_step(

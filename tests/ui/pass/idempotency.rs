@@ -52,6 +52,14 @@ async fn pay_order(cx: &DurableContext, #[args] order: Order) -> Result<(), Tool
     Ok(())
 }
 
+/// Pays once, if the client does not hear of it and calls again.
+#[durable_tool(idempotency = "undelivered")]
+async fn pay_lost(cx: &DurableContext, #[arg(default = 1)] cents: u32) -> Result<(), ToolError> {
+    #[once(at_most)]
+    charge(cx, cents).await?;
+    Ok(())
+}
+
 fn main() {
-    let _ = tools![pay, pay_all, pay_type, set, pay_order];
+    let _ = tools![pay, pay_all, pay_type, set, pay_order, pay_lost];
 }

@@ -174,10 +174,12 @@ where
     let relays = &server.parts.relays;
     let id: SessionId = connection.to_string().into();
     let cut = relays.cut.clone();
-    let transport = RelayTransport::new(read, write.clone(), id.clone(), relays.opening, cut.clone());
+    let handler = Handler::new(server.clone(), "stdio");
+    let deliveries = handler.deliveries.clone();
+    let transport = RelayTransport::new(read, write.clone(), id.clone(), relays.opening, deliveries, cut.clone());
     let rows = tokio::spawn(keep_rows(server.clone(), id.clone()));
     let serving = async {
-        match Handler::new(server.clone(), "stdio").serve_with_ct(transport, cut.child_token()).await {
+        match handler.serve_with_ct(transport, cut.child_token()).await {
             Ok(running) => {
                 let _why = running.waiting().await;
             }

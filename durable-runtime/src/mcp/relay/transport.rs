@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use super::line::{META, RELAYED_BYTES};
 use super::request::RelayedRequest;
+use crate::mcp::delivery::Deliveries;
 
 /// One connection.
 pub(super) struct RelayTransport<R: AsyncRead, W: AsyncWrite> {
@@ -29,6 +30,7 @@ pub(super) struct RelayTransport<R: AsyncRead, W: AsyncWrite> {
     opening: Uuid,
     /// The requests to the client: the id that rmcp gave, under the one that the client sees.
     asked: Arc<Mutex<HashMap<RequestId, RequestId>>>,
+    deliveries: Deliveries,
     cut: CancellationToken,
 }
 
@@ -37,9 +39,16 @@ where
     R: AsyncRead + Send + Unpin,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    pub(super) fn new(read: R, write: W, connection: SessionId, opening: Uuid, cut: CancellationToken) -> Self {
+    pub(super) fn new(
+        read: R,
+        write: W,
+        connection: SessionId,
+        opening: Uuid,
+        deliveries: Deliveries,
+        cut: CancellationToken,
+    ) -> Self {
         let lines = AsyncRwTransport::new_server(read, write).with_max_line_length(RELAYED_BYTES);
-        Self { lines, connection, opening, asked: Arc::default(), cut }
+        Self { lines, connection, opening, asked: Arc::default(), deliveries, cut }
     }
 
     fn seen(&self, id: &RequestId) -> RequestId {
@@ -104,12 +113,15 @@ where
             JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => {}
         }
         // What is answered after the cut says that the server stops, which the client is not to hear: the next owner answers.
+        let delivery = self.deliveries.of(&message);
         let sending = (!self.cut.is_cancelled()).then(|| self.lines.send(message));
         async move {
-            match sending {
-                Some(sending) => sending.await,
-                None => Ok(()),
+            let Some(sending) = sending else { return Ok(()) };
+            sending.await?;
+            if let Some(delivery) = delivery {
+                delivery.written();
             }
+            Ok(())
         }
     }
 

@@ -28,7 +28,7 @@ use super::announcement::Changes;
 use super::dialogue::{Channel, Client, Dialogue};
 use super::{question, result};
 use crate::clock::Timestamp;
-use crate::engine::{Engine, Submitted};
+use crate::engine::{Answer, Engine, Submitted};
 use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
 use crate::notice::LogLevel;
@@ -170,6 +170,11 @@ impl Sessions {
                     return outlet.break_off(now());
                 }
             };
+            if let Ok(Answer::Ended(ended)) = &answer
+                && let Some(delivery) = sessions.0.engine.delivery(&ended.tool, named.invocation)
+            {
+                outlet.follow(delivery);
+            }
             let result = answer.and_then(|answer| result::of_answer(answer, named.invocation, is_replayed));
             match result {
                 Err(error) if error.kind() == ErrorKind::Retry => outlet.break_off(now()),

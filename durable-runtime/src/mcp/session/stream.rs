@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::event_id::{EventId, Position};
 use crate::clock::Timestamp;
+use crate::engine::Delivery;
 
 /// How many events are kept for a client that does not read. The oldest are given up first.
 const KEPT_EVENTS: usize = 256;
@@ -42,6 +43,8 @@ struct State {
     /// The reader that is given what there is, and then no more.
     hung_up: u64,
     has_reader: bool,
+    /// What is to know when the response was taken.
+    delivery: Option<Delivery>,
     waker: Option<Waker>,
 }
 
@@ -84,6 +87,11 @@ impl Outlet {
         }
     }
 
+    /// Follows the response that is to come until a reader has taken it.
+    pub(in crate::mcp) fn follow(&self, delivery: Delivery) {
+        self.state.lock().delivery = Some(delivery);
+    }
+
     /// Ends the connection without a response: a client comes back for it if it can.
     pub(in crate::mcp) fn break_off(&self, now: Timestamp) {
         let mut state = self.state.lock();
@@ -105,7 +113,7 @@ impl Outlet {
     /// Whether it ended without a response.
     pub(super) fn is_broken_off(&self) -> bool {
         let state = self.state.lock();
-        state.ended.is_some() && state.events.back().is_none_or(|last| last.position != Some(Position::End))
+        state.ended.is_some() && !state.has_response()
     }
 
     /// Whether it ended before this time.
@@ -151,6 +159,10 @@ impl State {
         self.wake();
     }
 
+    fn has_response(&self) -> bool {
+        self.events.back().is_some_and(|last| last.position == Some(Position::End))
+    }
+
     fn wake(&mut self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -193,6 +205,12 @@ impl Stream for Reader {
             return Poll::Ready(Some(sent));
         }
         if state.ended.is_some() || state.hung_up == self.number {
+            // Who asks for more has taken the response.
+            let delivery = if state.has_response() { state.delivery.take() } else { None };
+            drop(state);
+            if let Some(delivery) = delivery {
+                delivery.written();
+            }
             return Poll::Ready(None);
         }
         state.waker = Some(task.waker().clone());
