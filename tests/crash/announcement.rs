@@ -93,3 +93,22 @@ async fn a_change_that_was_told_is_not_told_again_by_a_replay_nor_to_who_comes_b
     assert_eq!(fixture.seen(), ["announced 1", "last 1"]);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_stream_that_listens_is_told_what_it_asked_for_and_nothing_else_by_the_next_process_too() {
+    let fixture = fixture();
+    let wanted = json!({ "notifications": { "resourceSubscriptions": ["test://number/7"], "toolsListChanged": true } });
+    for _ in 0..2 {
+        let server = fixture.start(&[]);
+        let client = HttpClient::connect(server.url(), Revision::July2026).await;
+        let mut stream = client.begin_request("subscriptions/listen", wanted.clone()).await;
+        assert_eq!(next(&mut stream).await.0, "notifications/subscriptions/acknowledged");
+        for what in ["test://number/8", "test://number/7", "tools"] {
+            announce(&server, what).await;
+        }
+        assert_eq!(next(&mut stream).await, updated("test://number/7"));
+        assert_eq!(next(&mut stream).await, tools_changed());
+        server.kill();
+        assert_eq!(stream.next().await, None, "the connection is lost");
+    }
+}

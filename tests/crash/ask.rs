@@ -182,3 +182,37 @@ async fn progress_that_was_told_is_not_told_again() {
     assert!(rest.last().expect("a response")["result"].is_object(), "{rest:?}");
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_call_made_again_under_its_key_is_told_only_what_was_not_told_before_the_death() {
+    let fixture = fixture();
+    fixture.hold("last.before");
+    let server = fixture.start(&[]);
+    let client = HttpClient::connect(server.url(), Revision::July2026).await;
+    let meta = json!({
+        "progressToken": 7,
+        "io.modelcontextprotocol/logLevel": "warning",
+        "durable/idempotency-key": crate::KEY,
+    });
+    let mut stream = client.begin_with_meta("tells", &json!({}), meta.clone()).await;
+    let (mut told, mut last) = (Vec::new(), String::new());
+    while told.len() < 4 {
+        let message = next(&mut stream, &mut last).await.expect("a message");
+        told.push(message["params"]["progress"].as_f64().unwrap_or(0.0));
+    }
+    // The message of the log has no number.
+    assert_eq!(told, [1.0, 0.0, 2.0, 3.0]);
+    fixture.reached("last.before").await;
+    server.kill();
+    let server = fixture.start(&[]);
+    let client = client.moved_to(server.url());
+    fixture.reached("last.before").await;
+    let again = tokio::spawn(async move { client.begin_with_meta("tells", &json!({}), meta).await.rest().await });
+    fixture.release("last.before");
+    let rest: Vec<Value> = again.await.expect("an answer").into_iter().filter_map(|event| event.message).collect();
+    let (response, told) = rest.split_last().expect("a response");
+    assert!(response["result"].is_object(), "{rest:?}");
+    // What comes after the death may have come before the call was made again.
+    assert!(told.len() <= 1 && told.iter().all(|message| message["params"]["progress"] == 4.0), "{rest:?}");
+    server.stop().await;
+}

@@ -1,6 +1,6 @@
 //! Sessions of the revision 2025-11-25 over the end of their process.
 
-use durable_tests::{Client, Events, Fixture, HttpClient, Revision, ServerProcess, eventually};
+use durable_tests::{Client, Event, Events, Fixture, HttpClient, Revision, ServerProcess, eventually};
 use serde_json::{Value, json};
 
 use crate::fixture;
@@ -175,5 +175,45 @@ async fn a_call_of_an_earlier_process_can_be_cancelled_in_its_session() {
     let result = &events[0].message.as_ref().expect("a message")["result"];
     assert_eq!(result["_meta"]["durable/error"]["type"], "invocation_cancelled", "{result}");
     assert_eq!(fixture.seen(), ["first 1", "first 1"]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn events_have_the_same_ids_and_the_same_result_in_the_next_process() {
+    let fixture = fixture();
+    let server = fixture.start(&[]);
+    let client = HttpClient::connect(server.url(), Revision::November2025).await;
+    let before = client.begin("two_steps", &json!({})).await.rest().await;
+    let first = before[0].id.as_deref().expect("an id");
+    server.kill();
+    let server = fixture.start(&[]);
+    let after = client.moved_to(server.url()).come_back(first).await.rest().await;
+    assert_eq!((before.len(), after.len()), (2, 1), "{before:?} {after:?}");
+    assert_eq!(after[0].id, before[1].id);
+    let response = |event: &Event| {
+        let message = event.message.as_ref().expect("a message");
+        (message["id"].clone(), message["result"]["content"].clone(), message["result"]["structuredContent"].clone())
+    };
+    assert_eq!(response(&after[0]), response(&before[1]));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_that_was_cancelled_stays_so_in_the_next_process() {
+    let fixture = fixture();
+    let server = fixture.start(&[]);
+    let (client, _stream, first) = held_call(&fixture, &server, "two_steps", "first.after").await;
+    // The first request of the session was `initialize`.
+    assert_eq!(client.cancel(1).await, 202);
+    fixture.release("first.after");
+    let cancelled = client.come_back(&first).await.rest().await;
+    server.kill();
+    let server = fixture.start(&[]);
+    let again = client.moved_to(server.url()).come_back(&first).await.rest().await;
+    for events in [cancelled, again] {
+        let result = &events[0].message.as_ref().expect("a message")["result"];
+        assert_eq!(result["_meta"]["durable/error"]["type"], "invocation_cancelled", "{result}");
+    }
+    assert_eq!(fixture.seen(), ["first 1"]);
     server.stop().await;
 }

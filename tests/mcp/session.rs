@@ -133,3 +133,40 @@ async fn a_call_that_is_cancelled_goes_no_further_and_stays_cancelled_under_its_
     assert_eq!(fixture.seen(), ["first 1"]);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_reader_that_has_stalled_holds_up_no_other_call_of_its_session() {
+    let fixture = fixture();
+    let server = fixture.start(&[]);
+    let client = HttpClient::connect(server.url(), Revision::November2025).await;
+    let mut stalled = client.begin("floods", &json!({})).await;
+    // It is much more than a connection holds that nobody reads.
+    fixture.effects_reach(1).await;
+    assert_eq!(client.call("one_step", &json!({}), &[]).await.status, 200);
+    assert_eq!(client.call("commits", &json!({}), &[]).await.status, 200);
+    let mut asked = client.begin("two_steps", &json!({})).await;
+    assert_eq!(asked.rest().await.len(), 2);
+    let events = stalled.rest().await;
+    assert!(events.last().expect("events").message.as_ref().expect("a message")["result"].is_object());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_slow_sync_holds_up_its_own_call_and_no_other_one_of_the_session() {
+    let fixture = fixture();
+    fixture.hold("commit");
+    let server = fixture.start(&["--hold-commit"]);
+    let client = HttpClient::connect(server.url(), Revision::November2025).await;
+    let calling = client.clone();
+    let slow = tokio::spawn(async move { calling.call("one_step", &json!({}), &[]).await.json() });
+    fixture.reached("commit").await;
+    for tool in ["commits", "charge"] {
+        let other = client.call(tool, &json!({}), &[]).await.json();
+        assert!(other["result"]["structuredContent"].is_object(), "{other}");
+    }
+    assert!(!slow.is_finished());
+    assert_eq!(fixture.seen(), ["charge 1"], "nothing happens before the commit that it depends on");
+    fixture.release("commit");
+    assert_eq!(slow.await.expect("an answer")["result"]["structuredContent"]["attempt"], 1);
+    server.stop().await;
+}

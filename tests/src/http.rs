@@ -119,6 +119,11 @@ impl HttpClient {
         reply(self.send(method, params, headers).await).await
     }
 
+    /// Makes a request that is answered with a stream, of which nothing is read yet.
+    pub async fn begin_request(&self, method: &str, params: Value) -> Events {
+        Events::new(self.send(method, params, &[]).await)
+    }
+
     /// Makes a call again with answers to its questions and the state that came with them.
     pub async fn call_with_answers(&self, tool: &str, arguments: &Value, state: &Value, answers: Value) -> Reply {
         let params = json!({ "name": tool, "arguments": arguments, "requestState": state, "inputResponses": answers });
