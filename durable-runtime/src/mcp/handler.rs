@@ -284,16 +284,12 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let level = question::log_level(request.level);
-        match gate::session(&context.extensions) {
-            Some(session) => {
-                let set = self.server.parts.sessions.set_log_level(&session, level).await;
-                set.map_err(|error| protocol_error(&error))
-            }
-            None => {
-                *self.log_level.lock() = level;
-                Ok(())
-            }
-        }
+        let Some(session) = gate::session(&context.extensions) else {
+            *self.log_level.lock() = level;
+            return Ok(());
+        };
+        let set = self.server.parts.sessions.set_log_level(&session, level).await;
+        set.map_err(|error| protocol_error(&error))
     }
 
     async fn update_task(

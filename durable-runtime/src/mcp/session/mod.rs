@@ -105,7 +105,9 @@ impl Sessions {
 
     fn add(&self, id: SessionId, wishes: Vec<Wish>) -> SessionTransport {
         let (live, transport) = Live::new(id.clone(), Arc::clone(&self.0.rows.surroundings.clock));
-        wishes.into_iter().for_each(|wish| live.heed(wish));
+        for wish in wishes {
+            live.heed(wish);
+        }
         // Before anybody can know that the session is there: no change is missed from now on.
         let changes = self.0.changes.listen();
         let told = Arc::clone(&live);
