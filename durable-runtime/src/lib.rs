@@ -79,7 +79,7 @@ pub use context::{DurableContext, QuestionOperation, ReadContext, TransactionOpe
 pub use durable_macros::{
     allow_nondeterminism, audit, durable, durable_prompt, durable_resource, durable_tool, durable_tools, once,
 };
-pub use engine::{Difference, Limits};
+pub use engine::{Difference, Limits, Unfit};
 pub use error::{AtMostOnceFailedBeforeCompleting, Error, ErrorKind, StepTimedOut, ToolError};
 pub use id::InvocationId;
 pub use invocations::{

@@ -19,6 +19,8 @@ struct Live {
     /// Whether its admission is durable.
     admitted: watch::Sender<bool>,
     conversation: Arc<Conversation>,
+    /// Whether a run has shown that it does better than those before it, which ended uncleanly.
+    proof: watch::Sender<bool>,
 }
 
 impl Live {
@@ -29,6 +31,7 @@ impl Live {
             key,
             admitted: watch::Sender::new(is_admitted),
             conversation: Arc::default(),
+            proof: watch::Sender::new(false),
         }
     }
 
@@ -136,6 +139,11 @@ impl Directory {
     /// Where an invocation in memory is told that it is interrupted.
     pub(super) fn interruption(&self, id: InvocationId) -> Option<InterruptionSignal> {
         self.entries.lock().live.get(&id).map(|live| InterruptionSignal::new(live.interruption.subscribe()))
+    }
+
+    /// Where a run of an invocation in memory shows that it does better than those before it.
+    pub(super) fn proof(&self, id: InvocationId) -> Option<watch::Sender<bool>> {
+        self.entries.lock().live.get(&id).map(|live| live.proof.clone())
     }
 
     /// What an invocation in memory and its clients say to each other.

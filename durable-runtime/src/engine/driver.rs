@@ -169,6 +169,7 @@ pub(super) async fn run(
 }
 
 fn conclude(invocation: &Invocation, concluded: Result<Conclude, serde_json::Error>) -> BatchEnd {
+    invocation.warn_of_missed();
     let conclusion = match concluded {
         Ok(Conclude { conclusion, .. }) => conclusion,
         Err(error) => {
@@ -244,6 +245,6 @@ fn ended(end: BatchEnd) -> End {
         BatchEnd::Ended(ended) => End::Ended(ended),
         BatchEnd::Unfinished(Unfinished::Parked { code, reason, .. }) => End::Parked { code, reason },
         BatchEnd::Unfinished(Unfinished::Suspended { .. }) => End::Suspended,
-        BatchEnd::Unfinished(Unfinished::Running { .. }) => End::Cancelled,
+        BatchEnd::Unfinished(Unfinished::Running { .. } | Unfinished::Suspect { .. }) => End::Cancelled,
     }
 }

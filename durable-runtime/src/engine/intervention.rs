@@ -74,7 +74,7 @@ impl Engine {
         match decoded(&row)? {
             Unfinished::Parked { code, reason, .. } => return Ok(Parked { row, code, reason }),
             Unfinished::Suspended { .. } => return Err(not_parked(id)),
-            Unfinished::Running { .. } => {}
+            Unfinished::Running { .. } | Unfinished::Suspect { .. } => {}
         }
         // What does not fit this build is not parked for ever, and so its row does not say it.
         match self.load(id).await? {

@@ -12,6 +12,8 @@ pub struct Limits {
     pub argument_bytes: usize,
     /// One outcome or result as JSON, in bytes (4 MiB). A larger one parks its invocation, for its effect has happened.
     pub outcome_bytes: usize,
+    /// The journal of one invocation, in bytes (64 MiB). One that has more is parked at the step that would be next.
+    pub journal_bytes: usize,
     /// Steps and operations of one run of a body (10 000). An invocation that comes to more is parked.
     pub steps: usize,
     /// Invocations in memory at once (10 000). Further calls are refused with `busy`, and may come again.
@@ -47,6 +49,7 @@ impl Default for Limits {
         Self {
             argument_bytes: 1 << 20,
             outcome_bytes: 4 << 20,
+            journal_bytes: 64 << 20,
             steps: 10_000,
             running: 10_000,
             unclean_ends: 10,

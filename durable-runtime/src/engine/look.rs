@@ -38,7 +38,9 @@ impl Engine {
         let Some(unfinished) = unfinished else { return Ok(Look::Missing) };
         let admission = self.admission(id).await?;
         Ok(match decoded(&unfinished)? {
-            Unfinished::Running { .. } | Unfinished::Suspended { .. } => Look::Running(admission),
+            Unfinished::Running { .. } | Unfinished::Suspended { .. } | Unfinished::Suspect { .. } => {
+                Look::Running(admission)
+            }
             Unfinished::Parked { code, reason, at } => Look::Parked { admission, code, reason, at },
         })
     }

@@ -21,6 +21,7 @@ mod rehearsal;
 mod retention;
 mod shutdown;
 mod survey;
+mod suspect;
 mod timer;
 mod validation;
 
@@ -36,6 +37,7 @@ pub(crate) use answer::{Answer, Submitted};
 pub(crate) use conversation::{Conversation, Notice, Question, Questions, Verdict};
 pub(crate) use delivery::Delivery;
 pub(crate) use derived_key::{KeySource, check as check_key_source};
+pub use fit::Unfit;
 pub(crate) use interruption::Interruption;
 pub(crate) use intervention::unknown;
 pub(crate) use invocation::{Invocation, Surroundings, TransactionEnd};

@@ -12,6 +12,7 @@ use super::answer::Answer;
 use super::execution::{ConcludeFuture, Run, Undo};
 use super::interruption::Interruption;
 use super::invocation::{Invocation, journal_key};
+use super::suspect::SUSPECT;
 use crate::clock::Timestamp;
 use crate::context::DurableContext;
 use crate::error::{Error, ErrorKind};
@@ -53,7 +54,7 @@ impl Engine {
         self.opening.store(openings + 1, Ordering::Relaxed);
         batch.put(Keyspace::Meta, OPENINGS, (openings + 1).to_be_bytes().to_vec());
         let now = self.surroundings.clock.now();
-        let mut ids = Vec::new();
+        let (mut ids, mut suspects) = (Vec::new(), Vec::new());
         let mut after = Bound::Unbounded;
         loop {
             let page = self.page(Keyspace::Unfinished, after, Bound::Unbounded).await?;
@@ -72,22 +73,38 @@ impl Engine {
                     self.timers.set(Timestamp::from_millis(until), id);
                     continue;
                 }
-                let Unfinished::Running { unclean_ends, rows_then, .. } = row else {
-                    continue;
+                let (unclean_ends, rows_then, has_begun) = match row {
+                    Unfinished::Running { unclean_ends, rows_then, .. } => (unclean_ends, rows_then, true),
+                    Unfinished::Suspect { unclean_ends, rows_then } => (unclean_ends, rows_then, false),
+                    Unfinished::Parked { .. } | Unfinished::Suspended { .. } => continue,
                 };
                 if was_clean && unclean_ends > 0 {
                     let reset = Unfinished::Running { unclean_ends: 0, rows_then, wake_at: None };
                     batch.guard(Keyspace::Unfinished, key.clone(), Some(value));
                     batch.put(Keyspace::Unfinished, key, codec::encode(&reset));
-                } else if !was_clean {
+                } else if !was_clean && has_begun {
                     let rows = self.journal_rows(id).await?;
-                    let counted = self.counted(unclean_ends, rows_then, rows, "the server died while it ran");
+                    let mut counted = self.counted(unclean_ends, rows_then, rows, "the server died while it ran");
+                    if let Unfinished::Running { unclean_ends, rows_then, .. } = counted
+                        && unclean_ends >= SUSPECT
+                    {
+                        counted = Unfinished::Suspect { unclean_ends, rows_then };
+                        suspects.push(id);
+                    }
                     batch.guard(Keyspace::Unfinished, key.clone(), Some(value));
                     batch.put(Keyspace::Unfinished, key, codec::encode(&counted));
-                    if matches!(counted, Unfinished::Parked { .. }) {
-                        tracing::warn!(invocation = %id, "an invocation is parked: its runs end uncleanly");
-                        continue;
+                    match counted {
+                        Unfinished::Running { .. } => {}
+                        Unfinished::Parked { .. } => {
+                            tracing::warn!(invocation = %id, "an invocation is parked: its runs end uncleanly");
+                            continue;
+                        }
+                        Unfinished::Suspect { .. } | Unfinished::Suspended { .. } => continue,
                     }
+                } else if !has_begun {
+                    // It was not its turn when the server died.
+                    suspects.push(id);
+                    continue;
                 }
                 ids.push(id);
             }
@@ -96,12 +113,14 @@ impl Engine {
         if !ids.is_empty() {
             tracing::info!(unfinished = ids.len(), was_clean, "going on with unfinished invocations");
         }
-        for id in &ids {
+        for id in ids.iter().chain(&suspects) {
             self.directory.enter(*id);
         }
         for id in ids {
             self.execute(id, None);
         }
+        self.take_up_suspects(suspects);
+        self.report_misfits();
         self.watch_timers();
         self.watch_retention();
         Ok(())
@@ -114,7 +133,9 @@ impl Engine {
         let Some(row) = store.get(Keyspace::Unfinished, key.clone()).await? else {
             return Ok(None);
         };
-        let Unfinished::Running { unclean_ends, rows_then, .. } = decoded(&row)? else {
+        let (Unfinished::Running { unclean_ends, rows_then, .. } | Unfinished::Suspect { unclean_ends, rows_then }) =
+            decoded(&row)?
+        else {
             return Ok(None);
         };
         let rows = self.journal_rows(id).await?;
@@ -125,7 +146,7 @@ impl Engine {
         self.commit(batch).await?;
         Ok(match counted {
             Unfinished::Parked { code, reason, .. } => Some(Answer::Parked { code, reason }),
-            Unfinished::Running { .. } | Unfinished::Suspended { .. } => None,
+            Unfinished::Running { .. } | Unfinished::Suspended { .. } | Unfinished::Suspect { .. } => None,
         })
     }
 
@@ -215,8 +236,11 @@ impl Engine {
                 (false, false)
             }
             Unfinished::Running { unclean_ends, wake_at, .. } => (unclean_ends > 0, wake_at.is_some()),
+            Unfinished::Suspect { .. } => (true, false),
         };
+        let proof = if state.0 { self.directory.proof(id) } else { None };
         let (records, next_row) = self.journal(id).await?;
+        let journal_bytes = records.iter().map(Record::payload_bytes).sum();
         let history = match replay::replay(records) {
             Ok(history) => history,
             Err(contradiction) => return Ok(parked("journal_damaged", contradiction.to_string())),
@@ -241,6 +265,8 @@ impl Engine {
         let invocation = Invocation::resume(id, Arc::clone(&self.surroundings), history, next_row, owned_row, state)
             .with_deadline(deadline)
             .with_key_row(key_row)
+            .with_journal_bytes(journal_bytes)
+            .with_proof(proof)
             .with_conversation(self.directory.conversation(id).unwrap_or_default());
         Ok(Loaded::Run(Run { invocation: Arc::new(invocation), body, undoing }))
     }

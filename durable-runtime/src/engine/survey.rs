@@ -105,6 +105,7 @@ impl Engine {
                 since: Some(Timestamp::from_millis(*at)),
             },
             Unfinished::Suspended { until } => InvocationState::Suspended { until: Timestamp::from_millis(*until) },
+            Unfinished::Suspect { unclean_ends, .. } => InvocationState::Running { unclean_ends: *unclean_ends },
             Unfinished::Running { unclean_ends, wake_at, .. } => match (self.fitting(&admission), *wake_at) {
                 (Err(misfit), _) => {
                     InvocationState::Parked { code: misfit.code.to_owned(), reason: misfit.reason, since: None }

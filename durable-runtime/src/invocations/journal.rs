@@ -99,7 +99,8 @@ fn outcome_of(outcome: &Outcome) -> (&'static str, Value) {
 fn result_of(operation: &Identity, result: &[u8]) -> Value {
     let name = operation.name.split('#').next().unwrap_or_default();
     match name {
-        "now" | "sleep" => codec::decode(result).map_or(Value::Null, |at: u64| json!({ "until": text(at) })),
+        "now" => codec::decode(result).map_or(Value::Null, |at: u64| json!({ "time": text(at) })),
+        "sleep" => codec::decode(result).map_or(Value::Null, |at: u64| json!({ "until": text(at) })),
         "patched" => codec::decode(result).map_or(Value::Null, |new: u8| json!({ "new": new == 1 })),
         Identity::QUESTION | "elicit" | "sample" | "roots" => match codec::decode(result) {
             Ok(Reply::Given(answer)) => json!({ "answer": parsed(&answer) }),

@@ -135,6 +135,26 @@ pub(crate) enum Record {
     },
 }
 
+impl Record {
+    /// How long its texts and results are, which is nearly all that there is of it.
+    pub(crate) fn payload_bytes(&self) -> usize {
+        match self {
+            Self::Admitted(admission) => admission.arguments.len(),
+            Self::Started { .. } | Self::Completed { .. } => 0,
+            Self::Failed { error, .. } => error.len(),
+            Self::Ended { outcome, .. } | Self::Resolved { outcome, .. } => match outcome {
+                Outcome::Value(json) | Outcome::Error(json) | Outcome::InDoubt(json) => json.len(),
+            },
+            Self::Unrecordable { reason, .. } | Self::Cancelled { reason, .. } | Self::Retried { reason, .. } => {
+                reason.len()
+            }
+            Self::Operated { result, .. } => result.len(),
+            Self::Asked { request, .. } => request.len(),
+            Self::Forked { step, .. } => step.len(),
+        }
+    }
+}
+
 /// What a question was answered with.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) enum Reply {
@@ -194,6 +214,12 @@ pub(crate) enum Unfinished {
     Suspended {
         /// When it is cancelled.
         until: u64,
+    },
+    /// Its last runs ended uncleanly, and it waits for its turn to run: of such one runs at a time.
+    Suspect {
+        /// As of one that runs.
+        unclean_ends: u32,
+        rows_then: u32,
     },
 }
 

@@ -187,6 +187,11 @@ impl History {
         self.steps.get(step).map(|history| history.kind)
     }
 
+    /// Whether an at-most-once attempt of a step was started, and nothing is recorded of its end.
+    pub(crate) fn is_open(&self, step: &Identity) -> bool {
+        self.steps.get(step).is_some_and(|history| matches!(history.state, StepState::Started { .. }))
+    }
+
     /// Whether a step was begun, as far as that is recorded.
     pub(crate) fn has_begun(&self, step: &Identity) -> bool {
         self.steps.contains_key(step)

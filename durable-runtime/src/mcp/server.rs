@@ -17,7 +17,7 @@ use super::schema::Contract;
 use super::session::Sessions;
 use super::stdio;
 use super::task::Tasks;
-use crate::engine::{Difference, Engine};
+use crate::engine::{Difference, Engine, Unfit};
 use crate::error::Error;
 use crate::invocations::Invocations;
 use crate::local::LocalCall;
@@ -163,6 +163,27 @@ impl Server {
     /// ```
     pub fn invocations(&self) -> Invocations {
         Invocations::new(Arc::clone(&self.parts.engine))
+    }
+
+    /// Finds the calls that have not ended and do not fit this build, before their time comes: of tools that are gone or take other
+    /// arguments, with outcomes that are no longer readable, and with steps that their bodies no longer come to. Bodies are replayed
+    /// for that, without effects, as far as their journals lead. At each start the log says what of this is known without that.
+    ///
+    /// ```
+    /// # use durable_runtime::prelude::*;
+    /// # async fn check(server: &Server) -> Result<(), Error> {
+    /// for unfit in server.unfit().await? {
+    ///     eprintln!("{unfit}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `store_unavailable` and `record_unreadable`, when the store cannot be read.
+    pub async fn unfit(&self) -> Result<Vec<Unfit>, Error> {
+        self.parts.engine.unfit().await
     }
 
     /// Replays every call that has ended, without effects, and reports what is not as its journal says: a sign that a tool's

@@ -111,6 +111,9 @@ impl StepCore {
             },
             Overlay::default(),
         );
+        if !self.invocation.is_within_journal_limit(&self.identity) {
+            return Phase::Halted;
+        }
         Phase::Due(Due { attempt: attempt.saturating_add(1), not_before: Some(retry_at) })
     }
 

@@ -45,6 +45,7 @@ impl Invocation {
         if state.halt.is_some() || state.hold == Hold::Interrupted && !is_of_attempt {
             return Ticket(state.gathering);
         }
+        state.journal_bytes += record.payload_bytes();
         state.records.push(record);
         state.writes.extend(writes);
         Ticket(state.gathering)
@@ -216,6 +217,9 @@ impl Invocation {
         let notices = state.notices.extract_if(.., |(ticket, _)| *ticket < durable).map(|(_, notice)| notice).collect();
         drop(state);
         self.admitted.send_replace(true);
+        if let Some(proof) = &self.proof {
+            proof.send_replace(true);
+        }
         self.conversation.acknowledge(notices);
     }
 }

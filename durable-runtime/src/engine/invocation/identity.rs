@@ -21,14 +21,14 @@ impl Invocation {
             );
             return false;
         }
-        self.is_within_step_limit(identity)
+        self.is_within_limits(identity)
     }
 
     /// Gives an operation of the body its identity: of several with one name and key, each after the first is numbered.
     pub(crate) fn claim_operation(&self, identity: Identity) -> Option<Identity> {
         let identity = self.numbered(identity)?;
         self.state.lock().operations_claimed.insert(identity.clone());
-        self.is_within_step_limit(&identity).then_some(identity)
+        self.is_within_limits(&identity).then_some(identity)
     }
 
     /// Takes an identity that its author has named. A second operation of the same name is a mistake, as with steps; the
@@ -47,7 +47,7 @@ impl Invocation {
             );
             return None;
         }
-        self.is_within_step_limit(&identity).then_some(identity)
+        self.is_within_limits(&identity).then_some(identity)
     }
 
     /// The same for what is not recorded, or not always.
@@ -94,20 +94,71 @@ impl Invocation {
         self.state.lock().passed_over.push(scope);
     }
 
-    fn is_within_step_limit(&self, identity: &Identity) -> bool {
+    fn is_within_limits(&self, identity: &Identity) -> bool {
         let limit = self.surroundings.limits.steps;
         let claimed = {
             let state = self.state.lock();
             state.steps_claimed.len() + state.operations_claimed.len()
         };
         if claimed <= limit {
-            return true;
+            return self.is_in_history(identity) || self.is_within_journal_limit(identity);
         }
         self.park(
             "too_many_steps",
             format!("`{identity}` would be one step more than the {limit} that a call may make; split the work into several calls"),
         );
         false
+    }
+
+    fn is_in_history(&self, identity: &Identity) -> bool {
+        let history = &self.history;
+        history.has_begun(identity) || history.operation(identity).is_some() || history.asked(identity).is_some()
+    }
+
+    /// Whether the journal has room for more of this step; the invocation is parked if it has none. An outcome is recorded all the
+    /// same, for its effect has happened.
+    pub(crate) fn is_within_journal_limit(&self, identity: &Identity) -> bool {
+        let limit = self.surroundings.limits.journal_bytes;
+        let bytes = self.state.lock().journal_bytes;
+        if bytes <= limit {
+            return true;
+        }
+        self.park(
+            "journal_too_large",
+            format!(
+                "the journal has {bytes} bytes, and {limit} is the most, so that it does not go on with `{identity}`; keep the \
+                 data elsewhere, split the work into several calls, or raise `Limits::journal_bytes`"
+            ),
+        );
+        false
+    }
+
+    /// What the journal has and this run has not come to, and what this run has come to that the journal does not have.
+    pub(in crate::engine) fn departures(&self) -> (Vec<Identity>, Vec<Identity>) {
+        let state = self.state.lock();
+        let recorded = |steps: bool| -> HashSet<&Identity> {
+            if steps { self.history.steps().collect() } else { self.history.operations().collect() }
+        };
+        let (mut missed, mut new) = (Vec::new(), Vec::new());
+        for (claimed, recorded) in
+            [(&state.steps_claimed, recorded(true)), (&state.operations_claimed, recorded(false))]
+        {
+            let is_missed = |identity: &&&Identity| !claimed.contains(**identity) && !state.passes_over(identity);
+            missed.extend(recorded.iter().filter(is_missed).map(|identity| (*identity).clone()));
+            new.extend(claimed.iter().filter(|identity| !recorded.contains(identity)).cloned());
+        }
+        (missed, new)
+    }
+
+    /// Says in the log what the body has not come to, at its end, although an earlier build's had.
+    pub(in crate::engine) fn warn_of_missed(&self) {
+        if !self.was_stored {
+            return;
+        }
+        for missed in self.departures().0 {
+            let state = if self.history.is_open(&missed) { "begun, and without an outcome" } else { "recorded" };
+            tracing::warn!(invocation = %self.id, step = %missed, state, "a call ends without coming to what its journal has");
+        }
     }
 
     /// Whether the body's context is used while an attempt is polled, which would make an effect inside an effect.

@@ -72,6 +72,8 @@ struct State {
     durable: u64,
     /// The number of the next row of the journal.
     next_row: u32,
+    /// How large the journal is, nearly, with what is about to join it.
+    journal_bytes: usize,
     owned_row: OwnedRow,
     /// What this run of the body has come to.
     steps_claimed: HashSet<Identity>,
@@ -114,6 +116,7 @@ pub(crate) struct Invocation {
     conversation: Arc<Conversation>,
     /// The row of the idempotency key that it was called with.
     key_row: Option<Vec<u8>>,
+    proof: Option<watch::Sender<bool>>,
     state: Mutex<State>,
 }
 
@@ -170,6 +173,7 @@ impl Invocation {
             deadline: None,
             conversation: Arc::default(),
             key_row: None,
+            proof: None,
             state: Mutex::new(State {
                 records,
                 writes: Overlay::default(),
@@ -179,6 +183,7 @@ impl Invocation {
                 gathering: 0,
                 durable: 0,
                 next_row,
+                journal_bytes: 0,
                 owned_row,
                 steps_claimed: HashSet::new(),
                 operations_claimed: HashSet::new(),
@@ -211,6 +216,17 @@ impl Invocation {
     /// Says under which idempotency key it was called.
     pub(super) fn with_key_row(self, key_row: Option<Vec<u8>>) -> Self {
         Self { key_row, ..self }
+    }
+
+    /// Says how large its journal is.
+    pub(super) fn with_journal_bytes(self, bytes: usize) -> Self {
+        self.state.lock().journal_bytes = bytes;
+        self
+    }
+
+    /// Lets somebody know when this run has shown that it does better than those before it.
+    pub(super) fn with_proof(self, proof: Option<watch::Sender<bool>>) -> Self {
+        Self { proof, ..self }
     }
 
     /// Lets clients take part in the conversation.

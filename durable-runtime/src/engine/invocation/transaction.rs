@@ -42,7 +42,12 @@ impl Invocation {
         self.durable(ticket).await;
         let ended = end.lock().take();
         match ended {
-            Some(end) => end,
+            Some(end) => {
+                if let TransactionEnd::Recorded(result) = &end {
+                    self.state.lock().journal_bytes += result.len();
+                }
+                end
+            }
             // The run is halted, and nothing that it still does counts.
             None => self.suspend().await,
         }
