@@ -20,6 +20,7 @@ const FORMAT_KEY: &[u8] = b"format";
 pub(super) fn open(options: &RedbOptions, unsynced: &Arc<Unsynced>) -> Result<Database, StoreError> {
     let path = &options.path;
     refuse_what_is_no_store(path)?;
+    refuse_unread(path)?;
     let file = fs::File::options().read(true).write(true).create(true).truncate(false).open(path);
     let file = file.and_then(|file| {
         if file.metadata()?.len() == 0 {
@@ -176,26 +177,47 @@ pub(super) fn failure(path: &Path, doing: &str, error: &::redb::Error) -> StoreE
     }
 }
 
-/// Reads the format version; writes it into a file without any table, for that one is new.
-fn check_format(database: &Database, path: &Path) -> Result<(), StoreError> {
-    let read = || -> Result<Option<Vec<u8>>, ::redb::Error> {
-        let transaction = database.begin_read()?;
-        match transaction.open_table(table(Keyspace::Meta)) {
-            Ok(meta) => Ok(Some(meta.get(FORMAT_KEY)?.map(|row| row.value().to_vec()).unwrap_or_default())),
-            Err(TableError::TableDoesNotExist(_)) => {
-                let is_new = transaction.list_tables()?.next().is_none();
-                Ok(if is_new { None } else { Some(Vec::new()) })
-            }
-            Err(TableError::TableTypeMismatch { .. }) => Ok(Some(Vec::new())),
-            Err(error) => Err(error.into()),
-        }
+/// Refuses what this release does not read before redb writes into it, which it does to every file that it opens to write. What was
+/// not closed cleanly can be looked at only after that: redb mends it, and leaves what is in it as it is.
+fn refuse_unread(path: &Path) -> Result<(), StoreError> {
+    let look = || -> Option<Option<Vec<u8>>> {
+        let mut builder = Database::builder();
+        builder.set_cache_size(1 << 20);
+        found_format(&builder.open_read_only(path).ok()?).ok()
     };
-    let found = catch_unwind(AssertUnwindSafe(read))
+    match catch_unwind(AssertUnwindSafe(look)) {
+        Ok(Some(Some(version))) => refuse_format(version, path),
+        // What keeps it from being looked at, is said when it is opened.
+        Ok(Some(None) | None) | Err(_) => Ok(()),
+    }
+}
+
+/// The format version; `None` in a file without any table, for that one is new.
+fn found_format(database: &impl ReadableDatabase) -> Result<Option<Vec<u8>>, ::redb::Error> {
+    let transaction = database.begin_read()?;
+    match transaction.open_table(table(Keyspace::Meta)) {
+        Ok(meta) => Ok(Some(meta.get(FORMAT_KEY)?.map(|row| row.value().to_vec()).unwrap_or_default())),
+        Err(TableError::TableDoesNotExist(_)) => {
+            let is_new = transaction.list_tables()?.next().is_none();
+            Ok(if is_new { None } else { Some(Vec::new()) })
+        }
+        Err(TableError::TableTypeMismatch { .. }) => Ok(Some(Vec::new())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Reads the format version; writes it into a file that is new.
+fn check_format(database: &Database, path: &Path) -> Result<(), StoreError> {
+    let found = catch_unwind(AssertUnwindSafe(|| found_format(database)))
         .map_err(|_| damaged(path, "redb could not read its first table"))?
         .map_err(|error| failure(path, "open", &error))?;
-    let Some(version) = found else {
-        return initialise(database).map_err(|error| failure(path, "write", &error));
-    };
+    match found {
+        Some(version) => refuse_format(version, path),
+        None => initialise(database).map_err(|error| failure(path, "write", &error)),
+    }
+}
+
+fn refuse_format(version: Vec<u8>, path: &Path) -> Result<(), StoreError> {
     let Ok(version) = <[u8; 4]>::try_from(version).map(u32::from_be_bytes) else {
         return Err(foreign(path));
     };
