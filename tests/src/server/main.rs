@@ -22,7 +22,6 @@ use durable_runtime::{Limits, Principal};
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, Parser)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct Flags {
     /// Directory of the store, of the effects, and of the points at which the server is held
     directory: PathBuf,
