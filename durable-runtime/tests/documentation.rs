@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Texts of the sources that look like codes and are none.
-const NO_CODES: [&str; 14] = [
+const NO_CODES: [&str; 15] = [
     "at_least",
     "at_most",
     "cleanly_stopped",
@@ -18,6 +18,7 @@ const NO_CODES: [&str; 14] = [
     "resource_link",
     "reverse_page",
     "reverse_range",
+    "session_wish",
     "snake_case",
     "try_join",
 ];

@@ -212,7 +212,10 @@ fn check_format(database: &Database, path: &Path) -> Result<(), StoreError> {
         .map_err(|_| damaged(path, "redb could not read its first table"))?
         .map_err(|error| failure(path, "open", &error))?;
     match found {
-        Some(version) => refuse_format(version, path),
+        Some(version) => {
+            refuse_format(version, path)?;
+            add_missing_tables(database).map_err(|error| failure(path, "write", &error))
+        }
         None => initialise(database).map_err(|error| failure(path, "write", &error)),
     }
 }
@@ -231,6 +234,20 @@ fn refuse_format(version: Vec<u8>, path: &Path) -> Result<(), StoreError> {
             ),
         ));
     }
+    Ok(())
+}
+
+/// Makes the tables of keyspaces that the release that wrote the file did not have.
+fn add_missing_tables(database: &Database) -> Result<(), ::redb::Error> {
+    let there = database.begin_read()?.list_tables()?.count();
+    if there >= Keyspace::ALL.len() {
+        return Ok(());
+    }
+    let transaction = database.begin_write()?;
+    for keyspace in Keyspace::ALL {
+        transaction.open_table(table(keyspace))?;
+    }
+    transaction.commit()?;
     Ok(())
 }
 
