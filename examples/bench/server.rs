@@ -20,14 +20,12 @@ async fn run() -> anyhow::Result<()> {
     // A line of the log for each attempt would be measured too.
     server::prepare_with(&flags, "warn")?;
     let store = flags.store_of("bench")?;
-    let opened = Server::builder("bench", env!("CARGO_PKG_VERSION"))
+    let bench = Server::builder("bench", env!("CARGO_PKG_VERSION"))
         .store(store)
         .tool(five_at_least)
         .tool(five_at_most)
-        .tool(read_only)
-        .open()
-        .await?;
-    server::serve(opened, &flags).await
+        .tool(read_only);
+    server::serve(bench, &flags).await
 }
 
 #[tokio::main]

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use durable_examples::bench::five_at_least;
+use durable_runtime::Limits;
 use durable_runtime::prelude::*;
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -80,7 +81,8 @@ fn gate() -> Arc<Gate> {
 }
 
 async fn open(store: &Path, gate: &Arc<Gate>) -> Result<Server, Error> {
-    let mut limits = durable_runtime::Limits::default();
+    let mut limits = Limits::default();
+    limits.journals = usize::MAX;
     limits.running = usize::MAX >> 4;
     Server::builder("scale", "1.0.0")
         .store(store)

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use durable_runtime::Error;
 use durable_runtime::prelude::Server;
 use durable_runtime::store::{GroupCommit, MemoryBackend};
+use durable_runtime::{Error, Limits};
 use serde_json::{Value, json};
 
 use crate::meter::{Meter, float, micros, percentiles, tell};
@@ -35,7 +35,11 @@ pub(crate) struct Throughput {
 
 /// A server of the measured tools over a file.
 pub(crate) async fn server(path: &Path) -> Result<Server, Error> {
-    Server::builder("scale", "1.0.0").store(path).tool(five_at_least).tool(five_at_most).tool(read_only).open().await
+    let mut limits = Limits::default();
+    // A store that grows is measured, and not what keeps it small.
+    limits.journals = usize::MAX;
+    let server = Server::builder("scale", "1.0.0").store(path).limits(limits);
+    server.tool(five_at_least).tool(five_at_most).tool(read_only).open().await
 }
 
 async fn in_memory() -> Result<Server, Error> {
