@@ -6,6 +6,7 @@ mod owner;
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -126,8 +127,25 @@ impl RedbBackend {
         }
     }
 
-    fn failed(&self, doing: &str, error: impl Into<::redb::Error>) -> StoreError {
-        open::failure(&self.options.path, doing, &error.into())
+    /// Works with the database. After a failure it is opened again before it is used again: redb refuses everything until
+    /// then, and what it has in memory is not to be trusted.
+    fn using<T>(&self, doing: &str, work: impl FnOnce(&Database) -> Result<T, ::redb::Error>) -> Result<T, StoreError> {
+        let database = self.database()?;
+        // redb may panic over a file that something else has written into.
+        let done = catch_unwind(AssertUnwindSafe(|| work(&database)));
+        let error = match done {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(error)) => open::failure(&self.options.path, doing, &error),
+            Err(_) => open::damaged(&self.options.path, "redb could not make sense of a part of it"),
+        };
+        let mut current = self.database.write();
+        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &database)) {
+            *self.previous.lock() = Arc::downgrade(&database);
+            *current = None;
+        }
+        // What is damaged may panic here too.
+        let _closed = catch_unwind(AssertUnwindSafe(|| drop(database)));
+        Err(error)
     }
 }
 
@@ -258,52 +276,36 @@ fn commit(database: &Database, group: &[&Batch]) -> Result<Vec<Result<(), usize>
 
 impl SyncBackend for RedbBackend {
     fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let database = self.database()?;
-        let read = || -> Result<Option<Vec<u8>>, ::redb::Error> {
+        self.using("read", |database| {
             let table = database.begin_read()?.open_table(table(keyspace))?;
             Ok(table.get(key)?.map(|value| value.value().to_vec()))
-        };
-        read().map_err(|error| self.failed("read", error))
+        })
     }
 
     fn get_many(&self, keyspace: Keyspace, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        let database = self.database()?;
-        let read = || -> Result<Vec<Option<Vec<u8>>>, ::redb::Error> {
+        self.using("read", |database| {
             let table = database.begin_read()?.open_table(table(keyspace))?;
             keys.iter().map(|key| Ok(table.get(key.as_slice())?.map(|value| value.value().to_vec()))).collect()
-        };
-        read().map_err(|error| self.failed("read", error))
+        })
     }
 
     fn scan(&self, scan: &Scan) -> Result<Vec<Row>, StoreError> {
-        let database = self.database()?;
-        let read = || -> Result<Vec<Row>, ::redb::Error> {
-            rows(&database.begin_read()?.open_table(table(scan.keyspace))?, scan)
-        };
-        read().map_err(|error| self.failed("read", error))
+        self.using("read", |database| rows(&database.begin_read()?.open_table(table(scan.keyspace))?, scan))
     }
 
     fn count(&self, scan: &Scan, except: &BTreeSet<Vec<u8>>) -> Result<u64, StoreError> {
-        let database = self.database()?;
-        let read = || -> Result<u64, ::redb::Error> {
+        self.using("read", |database| {
             let table = database.begin_read()?.open_table(table(scan.keyspace))?;
             let mut counted = 0;
             for row in table.range::<&[u8]>((borrowed(&scan.lower), borrowed(&scan.upper)))? {
                 counted += u64::from(!except.contains(row?.0.value()));
             }
             Ok(counted)
-        };
-        read().map_err(|error| self.failed("read", error))
+        })
     }
 
     fn commit_group(&self, group: &[&Batch]) -> Result<Vec<Result<(), usize>>, StoreError> {
-        let database = self.database()?;
-        commit(&database, group).map_err(|error| {
-            *self.previous.lock() = Arc::downgrade(&database);
-            drop(database);
-            *self.database.write() = None;
-            self.failed("write", error)
-        })
+        self.using("write", |database| commit(database, group))
     }
 
     fn close(&self) {

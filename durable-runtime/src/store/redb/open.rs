@@ -120,7 +120,7 @@ fn foreign(path: &Path) -> StoreError {
     )
 }
 
-fn damaged(path: &Path, how: &str) -> StoreError {
+pub(super) fn damaged(path: &Path, how: &str) -> StoreError {
     StoreError::unusable(
         "store_damaged",
         format!(
