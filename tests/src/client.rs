@@ -6,7 +6,9 @@ use rmcp::model::{
     CallToolRequestParams, CallToolResult, ClientCapabilities, ClientConfig, ErrorCode, Implementation,
     ProtocolVersion, RequestMetaObject, Tool,
 };
-use rmcp::service::{ClientLifecycleMode, RunningService, ServiceError, serve_client_with_lifecycle};
+use rmcp::service::{
+    ClientInitializeError, ClientLifecycleMode, RunningService, ServiceError, serve_client_with_lifecycle,
+};
 use rmcp::transport::{IntoTransport, StreamableHttpClientTransport, TokioChildProcess};
 use rmcp::{ErrorData, RoleClient};
 use rustix::process::{Pid, Signal, kill_process};
@@ -110,7 +112,21 @@ impl Client {
         kill_process(pid.expect("the server is a child process"), signal).expect("a child can be signalled");
     }
 
+    /// The same with a server that may be gone.
+    pub async fn try_http(url: &str, revision: Revision) -> Result<Self, ClientInitializeError> {
+        Self::try_connect(StreamableHttpClientTransport::from_uri(url), revision).await
+    }
+
     async fn connect<T, E, A>(transport: T, revision: Revision) -> Self
+    where
+        T: IntoTransport<RoleClient, E, A>,
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        let connection = answered("the connection", Self::try_connect(transport, revision)).await;
+        connection.expect("the server can be connected to")
+    }
+
+    async fn try_connect<T, E, A>(transport: T, revision: Revision) -> Result<Self, ClientInitializeError>
     where
         T: IntoTransport<RoleClient, E, A>,
         E: std::error::Error + Send + Sync + 'static,
@@ -124,9 +140,8 @@ impl Client {
         };
         let identity = Implementation::new("durable-tests", env!("CARGO_PKG_VERSION"));
         let config = ClientConfig::new(ClientCapabilities::default(), identity).with_protocol_version(version);
-        let connecting = serve_client_with_lifecycle(config, transport, lifecycle);
-        let connection = answered("the connection", connecting).await;
-        Self { connection: connection.expect("the server can be connected to"), server: None }
+        let connection = serve_client_with_lifecycle(config, transport, lifecycle).await?;
+        Ok(Self { connection, server: None })
     }
 
     /// The tools that the server offers.

@@ -82,20 +82,42 @@ impl HttpClient {
             capabilities,
             bearer: bearer.map(str::to_owned),
         };
+        client.begin_session().await.expect("the server responds");
+        client
+    }
+
+    /// The same as [`connect`](Self::connect) with a server that may be gone; `None` when it is.
+    pub async fn try_connect(url: &str, revision: Revision, capabilities: Value) -> Option<Self> {
+        let mut client = Self {
+            client: reqwest::Client::new(),
+            url: url.to_owned(),
+            revision,
+            session: None,
+            requests: Arc::default(),
+            capabilities,
+            bearer: None,
+        };
+        client.begin_session().await.ok()?;
+        Some(client)
+    }
+
+    async fn begin_session(&mut self) -> reqwest::Result<()> {
+        let client = self;
+        let revision = client.revision;
         if revision == Revision::November2025 {
             let params = json!({
                 "protocolVersion": revision.version(),
                 "capabilities": client.capabilities,
                 "clientInfo": { "name": "durable-tests", "version": "0" },
             });
-            let response = client.send("initialize", params, &[]).await;
+            let response = client.try_send("initialize", params, &[]).await?;
             let session = response.headers().get("mcp-session-id").expect("a session begins");
             client.session = Some(session.to_str().expect("its id is text").to_owned());
             let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
-            let accepted = client.post(initialized.to_string(), &[]).await;
+            let accepted = client.try_post(initialized.to_string(), &[]).await?;
             assert_eq!(accepted.status(), 202);
         }
-        client
+        Ok(())
     }
 
     /// Calls a tool, with these headers more.
@@ -163,6 +185,28 @@ impl HttpClient {
         params["_meta"] = meta;
         let headers: &[(&str, &str)] = if self.revision == Revision::July2026 { &[("mcp-name", tool)] } else { &[] };
         Events::new(self.send("tools/call", params, headers).await)
+    }
+
+    /// Makes a request of a server that may be gone, and gives the JSON-RPC message of the answer; `None` when it is.
+    pub async fn try_request(&self, method: &str, params: Value, headers: &[(&str, &str)]) -> Option<Value> {
+        let response = self.try_send(method, params, headers).await.ok()?;
+        let text = answered("the response's body", response.text()).await.ok()?;
+        let last =
+            text.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim).rfind(|data| !data.is_empty());
+        serde_json::from_str(last.unwrap_or(&text)).ok()
+    }
+
+    /// The same as [`begin`](Self::begin) with a server that may be gone; `None` when it is, or has begun nothing.
+    pub async fn try_begin(&self, tool: &str, arguments: &Value) -> Option<Events> {
+        let params = json!({ "name": tool, "arguments": arguments });
+        let response = self.try_send("tools/call", params, &[]).await.ok()?;
+        response.status().is_success().then(|| Events::new(response))
+    }
+
+    /// The same as [`come_back`](Self::come_back) with a server that may be gone; `None` when it is.
+    pub async fn try_come_back(&self, last_event: &str) -> Option<Events> {
+        let response = answered("the response", self.get().header("last-event-id", last_event).send()).await;
+        response.ok().map(Events::new)
     }
 
     /// Comes back to a stream after this event.
@@ -235,7 +279,16 @@ impl HttpClient {
         reply(self.post(body, headers).await).await
     }
 
-    async fn send(&self, method: &str, mut params: Value, headers: &[(&str, &str)]) -> reqwest::Response {
+    async fn send(&self, method: &str, params: Value, headers: &[(&str, &str)]) -> reqwest::Response {
+        self.try_send(method, params, headers).await.expect("the server responds")
+    }
+
+    async fn try_send(
+        &self,
+        method: &str,
+        mut params: Value,
+        headers: &[(&str, &str)],
+    ) -> reqwest::Result<reqwest::Response> {
         let mut headers = headers.to_vec();
         if self.revision == Revision::July2026 {
             let meta = &mut params["_meta"];
@@ -245,10 +298,18 @@ impl HttpClient {
         }
         let id = self.requests.fetch_add(1, Ordering::Relaxed);
         let request = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
-        self.post(request.to_string(), &headers).await
+        self.try_post(request.to_string(), &headers).await
     }
 
     async fn post(&self, body: impl Into<reqwest::Body>, headers: &[(&str, &str)]) -> reqwest::Response {
+        self.try_post(body, headers).await.expect("the server responds")
+    }
+
+    async fn try_post(
+        &self,
+        body: impl Into<reqwest::Body>,
+        headers: &[(&str, &str)],
+    ) -> reqwest::Result<reqwest::Response> {
         let mut all = HeaderMap::new();
         let session = self.session.as_deref().map(|session| ("mcp-session-id", session));
         let bearer = self.bearer.as_ref().map(|token| format!("Bearer {token}"));
@@ -263,8 +324,7 @@ impl HttpClient {
             all.append(name, HeaderValue::from_str(value).expect("it is a value"));
         }
         let request = self.client.post(&self.url).headers(all).body(body);
-        let response = answered("the response", request.send()).await;
-        response.expect("the server responds")
+        answered("the response", request.send()).await
     }
 }
 
