@@ -46,6 +46,8 @@ mod content;
 mod context;
 mod engine;
 mod error;
+#[cfg(test)]
+mod fuzzing;
 mod id;
 mod invocations;
 mod journal;

@@ -11,6 +11,9 @@ const VERSION: u8 = 1;
 
 const CONFIGURATION: Configuration = config::standard();
 
+/// Bytes of a record that is called short.
+const SHORT: usize = 16 << 10;
+
 /// Bytes that are not what they should be.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CodecError {
@@ -34,9 +37,14 @@ pub(crate) fn decode<T: Decode<()>>(bytes: &[u8]) -> Result<T, CodecError> {
     if version > VERSION {
         return Err(CodecError::Newer(version));
     }
-    // A length in damaged bytes must not make us allocate more than there can be.
-    let (value, read) = bincode::decode_from_slice(body, CONFIGURATION.with_limit::<{ 1 << 30 }>())
-        .map_err(|error| CodecError::Damaged(error.to_string()))?;
+    // A length in damaged bytes must not make us allocate more than there can be. In memory a record is larger than its bytes,
+    // and not by as much as this.
+    let decoded = if body.len() <= SHORT {
+        bincode::decode_from_slice(body, CONFIGURATION.with_limit::<{ 1024 * SHORT }>())
+    } else {
+        bincode::decode_from_slice(body, CONFIGURATION.with_limit::<{ 1 << 30 }>())
+    };
+    let (value, read) = decoded.map_err(|error| CodecError::Damaged(error.to_string()))?;
     if read == body.len() {
         Ok(value)
     } else {

@@ -9,6 +9,8 @@ mod completion;
 mod delivery;
 mod dialogue;
 mod error;
+#[cfg(test)]
+pub(crate) mod fuzzing;
 mod gate;
 mod handler;
 mod http;

@@ -36,6 +36,15 @@ use crate::notice::LogLevel;
 pub(super) use self::live::CallStream;
 pub(super) use self::row::stream_name;
 
+/// Reads the id of an event, and checks that it is written as it was understood.
+#[cfg(test)]
+pub(super) fn reread_event_id(text: &str) {
+    if let Ok(id) = text.parse::<event_id::EventId>() {
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert!(id.position.next() > 0);
+    }
+}
+
 /// After how long without any use a session is put out of memory. It stays in the store.
 const IDLE: Duration = Duration::from_secs(10 * 60);
 /// How often sessions are looked through.

@@ -1,5 +1,7 @@
 //! The store in one redb file.
 
+#[cfg(test)]
+pub(crate) mod fuzzing;
 mod medium;
 mod open;
 mod owner;

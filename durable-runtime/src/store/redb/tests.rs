@@ -1,4 +1,4 @@
-mod disk;
+pub(super) mod disk;
 mod faults;
 mod power_loss;
 mod program;

@@ -116,11 +116,11 @@ struct State {
 
 /// The disk. Clones are the same one.
 #[derive(Clone, Debug)]
-pub(super) struct Disk(Arc<Mutex<State>>);
+pub(crate) struct Disk(Arc<Mutex<State>>);
 
 impl Disk {
     /// A disk that holds this file, and on which nothing has happened yet.
-    pub(super) fn holding(file: Vec<u8>) -> Self {
+    pub(crate) fn holding(file: Vec<u8>) -> Self {
         Self(Arc::new(Mutex::new(State { file, cache_bytes: CACHE_BYTES, ..State::default() })))
     }
 
@@ -138,7 +138,7 @@ impl Disk {
     }
 
     /// What a reader of the file sees now.
-    pub(super) fn file(&self) -> Vec<u8> {
+    pub(crate) fn file(&self) -> Vec<u8> {
         self.0.lock().file.clone()
     }
 
@@ -158,7 +158,7 @@ impl Disk {
     }
 
     /// Opens the store that the disk holds, or makes a new one, as a process does.
-    pub(super) fn open(&self) -> Result<RedbBackend, StoreError> {
+    pub(crate) fn open(&self) -> Result<RedbBackend, StoreError> {
         let options = RedbOptions { path: PathBuf::from("disk.redb"), cache_bytes: self.0.lock().cache_bytes };
         let (disk, unsynced) = (self.clone(), Arc::clone(&self.0.lock().unsynced));
         let open = move |options: &_| {
