@@ -3,13 +3,16 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
+use axum::serve::ListenerExt as _;
 use clap::Parser;
+use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{Json, ServerHandler, ServiceExt as _, tool, tool_handler, tool_router};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Serves `read_only` as it is in plain rmcp.
 #[derive(Debug, Parser)]
@@ -36,8 +39,11 @@ struct Done {
     text: String,
 }
 
-#[derive(Clone, Debug)]
-struct Plain;
+#[derive(Clone)]
+struct Plain {
+    /// Kept: without it the macro below makes a new one for each call.
+    tool_router: ToolRouter<Self>,
+}
 
 #[tool_router]
 impl Plain {
@@ -48,18 +54,19 @@ impl Plain {
     }
 }
 
-#[tool_handler]
+#[tool_handler(router = self.tool_router)]
 impl ServerHandler for Plain {}
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let flags = Flags::parse();
+    let plain = Plain { tool_router: Plain::tool_router() };
     if flags.stdio {
-        Plain.serve(rmcp::transport::stdio()).await?.waiting().await?;
+        plain.serve(rmcp::transport::stdio()).await?.waiting().await?;
         return Ok(());
     }
     let service = StreamableHttpService::new(
-        || Ok(Plain),
+        move || Ok(plain.clone()),
         Arc::new(LocalSessionManager::default()),
         StreamableHttpServerConfig::default(),
     );
@@ -68,6 +75,13 @@ async fn main() -> anyhow::Result<()> {
     let mut stdout = std::io::stdout();
     writeln!(stdout, "listening on http://{}/mcp", listener.local_addr()?)?;
     stdout.flush()?;
-    axum::serve(listener, router).with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) }).await?;
+    // A response is written in parts, and a part would wait for the acknowledgement of the one before, 40 ms.
+    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
+    let mut stop = signal(SignalKind::terminate())?;
+    axum::serve(listener, router)
+        .with_graceful_shutdown(async move {
+            stop.recv().await;
+        })
+        .await?;
     Ok(())
 }
