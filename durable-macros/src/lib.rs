@@ -14,6 +14,7 @@ mod misplaced;
 mod once;
 mod option;
 mod origin;
+mod test;
 mod tool;
 mod toolset;
 mod unfinished;
@@ -269,4 +270,32 @@ pub fn once(_options: TokenStream, item: TokenStream) -> TokenStream {
 pub fn allow_nondeterminism(_options: TokenStream, item: TokenStream) -> TokenStream {
     // Inside a durable tool it is taken away before the compiler sees it, so this one stands elsewhere.
     determinism::misplaced(&item.into()).into()
+}
+
+/// Makes a test of an async function: it runs a server with tools, and can run again with a crash at every commit.
+///
+/// ```text
+/// #[durable_test(crash = every_point, in_doubt(charge))]
+/// async fn a_card_is_charged_at_most_once(run: TestRun) {
+///     let bank = Witness::default();
+///     let outside = bank.clone();
+///     let server = run.server(move || Server::builder("shop", "1.0.0").state(outside.clone()).tool(buy)).await;
+///     let bought = server.call("buy", json!({ "item": "tea" })).await.unwrap();
+///     assert!(bank.times("a charge") <= 1);
+/// }
+/// ```
+///
+/// The function takes the `TestRun` that it is, and returns nothing or a `Result<(), E>`. It does the same each time: what
+/// differs between its runs is to come from the crash.
+///
+/// # Options
+///
+/// | option | meaning |
+/// |---|---|
+/// | `crash = every_point` | after an undisturbed run, one for each moment of each of its commits, with a crash there; all must end as the first |
+/// | `in_doubt(step, ..)` | at-most-once steps, by name, that a crash may leave in doubt: such a run may end otherwise |
+/// | `crate = path` | where `durable_runtime` is found, if not at `::durable_runtime` |
+#[proc_macro_attribute]
+pub fn durable_test(options: TokenStream, item: TokenStream) -> TokenStream {
+    test::expand(options.into(), &item.into()).into()
 }

@@ -91,6 +91,15 @@ impl Runtime {
         }
     }
 
+    /// The path of the module for tests.
+    pub(crate) fn testing(&self) -> TokenStream {
+        let span = Span::mixed_site();
+        match &self.library {
+            None => quote_spanned!(span=> ::durable_runtime::testing),
+            Some(library) => quote_spanned!(span=> #library::testing),
+        }
+    }
+
     /// The path of the module, shown at `span`.
     fn module_at(&self, span: Span) -> TokenStream {
         let path = self.module().into_iter().map(|mut token: TokenTree| {

@@ -14,7 +14,7 @@ pub struct Timestamp(u64);
 
 impl Timestamp {
     /// The point `millis` milliseconds after the Unix epoch.
-    pub fn from_millis(millis: u64) -> Self {
+    pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
 

@@ -40,6 +40,7 @@
 extern crate self as durable_runtime;
 
 mod audit;
+mod chance;
 mod clock;
 mod compensation;
 mod content;
@@ -65,6 +66,8 @@ mod state;
 mod step;
 pub mod store;
 mod table;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod tool;
 mod toolset;
 pub mod uuid7;
@@ -130,4 +133,7 @@ mod documentation {
     mod audit {}
     #[doc = include_str!("../../docs/cookbook.md")]
     mod cookbook {}
+    #[cfg(feature = "testing")]
+    #[doc = include_str!("../../docs/testing.md")]
+    mod testing {}
 }

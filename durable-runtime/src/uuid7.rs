@@ -25,20 +25,44 @@ use crate::clock::Timestamp;
 const LAST_MILLIS: u64 = (1 << 48) - 1;
 
 /// Makes UUIDs of which each is larger than all before it, also within one millisecond and when the clock goes backwards.
-#[derive(Debug, Default)]
-pub struct Generator(Mutex<ContextV7>);
+#[derive(Debug)]
+pub struct Generator(Mutex<Source>);
+
+#[derive(Debug)]
+enum Source {
+    System(ContextV7),
+    #[cfg(feature = "testing")]
+    Seeded(crate::testing::SeededIds),
+}
+
+impl Default for Generator {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Generator {
     /// A generator that has made none yet.
     pub const fn new() -> Self {
-        Self(Mutex::new(ContextV7::new()))
+        Self(Mutex::new(Source::System(ContextV7::new())))
+    }
+
+    /// A generator whose UUIDs are a function of the seed and of the times that it is given.
+    #[cfg(feature = "testing")]
+    pub(crate) fn seeded(ids: crate::testing::SeededIds) -> Self {
+        Self(Mutex::new(Source::Seeded(ids)))
     }
 
     /// The next UUID. Its time is `now`, or that of the one before it, if that is later.
     pub fn next(&self, now: Timestamp) -> Uuid {
-        let since_epoch = Duration::from_millis(now.as_millis().min(LAST_MILLIS));
+        let millis = now.as_millis().min(LAST_MILLIS);
+        let since_epoch = Duration::from_millis(millis);
         let (seconds, nanos) = (since_epoch.as_secs(), since_epoch.subsec_nanos());
-        Uuid::new_v7(uuid::Timestamp::from_unix(&*self.0.lock(), seconds, nanos))
+        match &mut *self.0.lock() {
+            Source::System(context) => Uuid::new_v7(uuid::Timestamp::from_unix(&*context, seconds, nanos)),
+            #[cfg(feature = "testing")]
+            Source::Seeded(ids) => ids.next(millis),
+        }
     }
 }
 

@@ -245,3 +245,6 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
         .tool(get_job_status);
     server::serve(document, &flags.server).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -211,3 +211,6 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
         .tool(fetch_exchange_rate);
     server::serve(processing, &flags.server).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -142,3 +142,6 @@ async fn run(flags: &ServerFlags) -> anyhow::Result<()> {
         .tool(get_profile);
     server::serve(steps, flags).await
 }
+
+#[cfg(test)]
+mod tests;

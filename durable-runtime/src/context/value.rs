@@ -22,7 +22,7 @@ impl DurableContext {
 
     /// A new time-ordered UUID (version 7), of the time now. Ids that are made later in this process sort after it.
     pub fn uuid7(&self) -> Uuid {
-        let recorded = self.recorded("uuid7", || codec::encode(crate::id::new_uuid7(self.invocation.now()).as_bytes()));
+        let recorded = self.recorded("uuid7", || codec::encode(self.new_uuid7().as_bytes()));
         Uuid::from_bytes(self.read_back("uuid7", &recorded))
     }
 
@@ -93,6 +93,10 @@ impl DurableContext {
         let record = Record::Operated { operation, result: result.clone() };
         self.invocation.stage(record, Overlay::default());
         result
+    }
+
+    fn new_uuid7(&self) -> Uuid {
+        self.invocation.surroundings.chance.uuid7(self.invocation.now())
     }
 
     fn read_back<T: bincode::Decode<()> + Default>(&self, name: &str, recorded: &[u8]) -> T {

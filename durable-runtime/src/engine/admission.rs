@@ -256,7 +256,8 @@ impl Engine {
             .into());
         }
         let now = self.surroundings.clock.now();
-        let id = InvocationId::new(now);
+        let chance = Arc::clone(&self.surroundings.chance);
+        let id = chance.invocation(now, key.as_ref().map(|(row, _)| row.as_slice()));
         let key = key.map(|(row, arguments)| {
             let used = KeyUse { invocation: *id.as_bytes(), arguments };
             (row, used)
@@ -269,7 +270,7 @@ impl Engine {
             origin: call.origin.to_owned(),
             idempotency_key: call.idempotency_key,
             build: self.build.clone(),
-            seed: uuid::Uuid::new_v4().as_u64_pair().0,
+            seed: chance.seed_of(id),
             at: now.as_millis(),
         };
         let name = call.name.map(|name| name.of(id));

@@ -213,6 +213,7 @@ impl Engine {
 
     async fn wait_until(&self, until: Timestamp, interruption: &InterruptionSignal) -> bool {
         tokio::select! {
+            biased;
             is_over = self.wait_for_clock(until) => is_over,
             _ = interruption.arrived() => true,
         }
@@ -220,6 +221,7 @@ impl Engine {
 
     async fn wait_for_clock(&self, until: Timestamp) -> bool {
         tokio::select! {
+            biased;
             () = self.surroundings.clock.sleep_until(until) => true,
             () = self.stopping.cancelled() => false,
         }

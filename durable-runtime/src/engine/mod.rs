@@ -110,6 +110,7 @@ impl Engine {
         let stopping = self.stopping.clone();
         self.tasks.spawn(async move {
             tokio::select! {
+                biased;
                 () = work => {}
                 () = stopping.cancelled() => {}
             }

@@ -28,4 +28,13 @@ impl Engine {
         }
         self.surroundings.store.close().await;
     }
+
+    /// Drops everything where it stands, as the death of the process would. Nothing is recorded of it.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn die(&self) {
+        self.abandoning.cancel();
+        self.stopping.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
 }

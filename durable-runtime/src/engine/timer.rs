@@ -59,6 +59,7 @@ impl Engine {
                     }
                 };
                 tokio::select! {
+                    biased;
                     () = next => {}
                     () = engine.timers.changed.notified() => {}
                     () = engine.stopping.cancelled() => return,

@@ -8,6 +8,7 @@ use super::beside::Beside;
 use super::gate::Authentication;
 use super::opening::Opening;
 use super::server::Server;
+use crate::chance::{Chance, SystemChance};
 use crate::clock::{Clock, SystemClock};
 use crate::engine::Limits;
 use crate::error::Error;
@@ -61,6 +62,7 @@ pub struct ServerBuilder {
     pub(super) duplicate_state: Option<&'static str>,
     pub(super) limits: Limits,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) chance: Arc<dyn Chance>,
     pub(super) grace: Duration,
     pub(super) session_time_to_live: Duration,
     pub(super) task_time_to_live: Duration,
@@ -85,6 +87,7 @@ impl ServerBuilder {
             duplicate_state: None,
             limits: Limits::default(),
             clock: Arc::new(SystemClock),
+            chance: Arc::new(SystemChance),
             grace: Duration::from_secs(10),
             session_time_to_live: Duration::from_secs(24 * 60 * 60),
             task_time_to_live: Duration::from_secs(24 * 60 * 60),
@@ -204,6 +207,14 @@ impl ServerBuilder {
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Other ids and another chance than the system's.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub(crate) fn chance(mut self, chance: Arc<dyn Chance>) -> Self {
+        self.chance = chance;
         self
     }
 

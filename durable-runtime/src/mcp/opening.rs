@@ -19,7 +19,6 @@ use crate::error::{Error, ErrorKind};
 use crate::store::Store;
 use crate::store::redb::{RedbOptions, open_file};
 use crate::tool::Registry;
-use crate::uuid7::Generator;
 
 /// A server whose tools have been checked.
 pub(super) struct Opening {
@@ -77,11 +76,11 @@ impl Opening {
         let relays = Relays::new(self.path().and_then(Listener::bind));
         let Self { builder, registry, contract } = self;
         let build = format!("{} {}", builder.name, builder.version);
-        let audit_keys = Generator::new();
+        let (audit_keys, secret) = (builder.chance.generator(), builder.chance.secret());
         let limits = builder.limits.keeping_results_for(builder.task_time_to_live.max(builder.session_time_to_live));
-        let surroundings = Surroundings { store, clock: builder.clock, limits, audit_keys };
+        let surroundings = Surroundings { store, clock: builder.clock, chance: builder.chance, limits, audit_keys };
         let engine = Engine::new(surroundings, registry, build);
-        let secret = Secret::of(&*engine.surroundings().store).await?;
+        let secret = Secret::of(&*engine.surroundings().store, secret).await?;
         engine.recover().await?;
         let changes = Changes::new();
         let sessions = Sessions::new(Arc::clone(&engine), changes.clone(), builder.session_time_to_live);

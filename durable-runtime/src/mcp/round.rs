@@ -75,11 +75,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::chance::{Chance as _, SystemChance};
 
     #[tokio::test]
     async fn a_state_is_opened_for_its_call_only_and_not_when_it_was_changed() {
         let store = crate::store::GroupCommit::new(crate::store::MemoryBackend::default()).expect("a thread");
-        let secret = Secret::of(&store).await.expect("a secret");
+        let secret = Secret::of(&store, SystemChance.secret()).await.expect("a secret");
         let rounds = Rounds::new(&secret);
         let now = crate::clock::Clock::now(&crate::clock::SystemClock);
         let id = InvocationId::new(now);

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use uuid::Uuid;
 
 use crate::error::{Error, ErrorKind};
 use crate::store::{Batch, CommitError, Keyspace, Store};
@@ -17,13 +16,12 @@ const KEY: &[u8] = b"secret";
 pub(super) struct Secret(Arc<[u8]>);
 
 impl Secret {
-    /// The secret of a store, made if there is none.
-    pub(super) async fn of(store: &dyn Store) -> Result<Self, Error> {
+    /// The secret of a store; if there is none, it is this one.
+    pub(super) async fn of(store: &dyn Store, new: [u8; 32]) -> Result<Self, Error> {
         if let Some(bytes) = store.get(Keyspace::Meta, KEY.to_vec()).await? {
             return Ok(Self(bytes.into()));
         }
-        // Each has 122 random bits of the system's generator.
-        let bytes = [*Uuid::new_v4().as_bytes(), *Uuid::new_v4().as_bytes()].concat();
+        let bytes = new.to_vec();
         let mut batch = Batch::default();
         batch.guard(Keyspace::Meta, KEY, None);
         batch.put(Keyspace::Meta, KEY, bytes.clone());
@@ -67,15 +65,16 @@ impl Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chance::{Chance as _, SystemChance};
     use crate::store::{GroupCommit, MemoryBackend};
 
     #[tokio::test]
     async fn a_secret_is_that_of_its_store_and_its_tags_are_good_for_one_purpose() {
         let (rows, other) = (MemoryBackend::default(), MemoryBackend::default());
         let open = |rows: &MemoryBackend| GroupCommit::new(rows.clone()).expect("a thread");
-        let first = Secret::of(&open(&rows)).await.expect("a secret");
-        let again = Secret::of(&open(&rows)).await.expect("a secret");
-        let foreign = Secret::of(&open(&other)).await.expect("a secret");
+        let first = Secret::of(&open(&rows), SystemChance.secret()).await.expect("a secret");
+        let again = Secret::of(&open(&rows), SystemChance.secret()).await.expect("a secret");
+        let foreign = Secret::of(&open(&other), SystemChance.secret()).await.expect("a secret");
         let tag = first.tag("task", &[b"a", b"bc"]);
         assert!(again.made(&tag, "task", &[b"a", b"bc"]));
         assert!(!again.made(&tag, "task", &[b"ab", b"c"]));

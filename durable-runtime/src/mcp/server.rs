@@ -204,6 +204,12 @@ impl Server {
         self.parts.engine.stop(self.parts.grace).await;
     }
 
+    /// Drops everything where it stands, as the death of the process would.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn die(&self) {
+        self.parts.engine.die().await;
+    }
+
     /// The server's store, to read and write tables outside of tools while it runs.
     ///
     /// ```

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::*;
+use crate::chance::SystemChance;
 use crate::clock::SystemClock;
 use crate::context::DurableContext;
 use crate::engine::{Call, Limits, Surroundings};
@@ -61,7 +62,13 @@ async fn works(cx: &DurableContext) -> Result<u32, ToolError> {
 async fn engine(rows: &MemoryBackend, tools: Vec<Box<dyn Tool>>) -> Arc<Engine> {
     let limits = Limits { evict_after: Duration::ZERO, ..Limits::default() };
     let store = Arc::new(GroupCommit::new(rows.clone()).expect("a thread"));
-    let surroundings = Surroundings { store, clock: Arc::new(SystemClock), limits, audit_keys: Generator::new() };
+    let surroundings = Surroundings {
+        store,
+        clock: Arc::new(SystemClock),
+        chance: Arc::new(SystemChance),
+        limits,
+        audit_keys: Generator::new(),
+    };
     let registry = Registry::build(tools, States::default()).expect("sound tools");
     let engine = Engine::new(surroundings, registry, "test".into());
     engine.recover().await.expect("a readable store");

@@ -20,6 +20,7 @@ pub(crate) use self::transaction::TransactionEnd;
 use super::conversation::{Conversation, Notice};
 use super::interruption::Deadline;
 use super::limit::Limits;
+use crate::chance::Chance;
 use crate::clock::{Clock, Timestamp};
 use crate::id::InvocationId;
 use crate::journal::identity::Identity;
@@ -98,6 +99,7 @@ struct State {
 pub(crate) struct Surroundings {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) chance: Arc<dyn Chance>,
     pub(crate) limits: Limits,
     /// Makes the keys of the audit logs' entries.
     pub(crate) audit_keys: Generator,

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::json;
 
 use super::*;
+use crate::chance::SystemChance;
 use crate::clock::Clock;
 use crate::context::DurableContext;
 use crate::durable_tool;
@@ -57,7 +58,7 @@ async fn engine_with(limits: Limits, rows: &MemoryBackend, clock: &Set) -> Arc<E
 }
 
 async fn engine_over(limits: Limits, store: Arc<dyn Store>, clock: &Set) -> Arc<Engine> {
-    let surroundings = Surroundings { store, clock: Arc::new(clock.clone()), limits, audit_keys: Generator::new() };
+    let surroundings = Surroundings { store, clock: Arc::new(clock.clone()), chance: Arc::new(SystemChance), limits, audit_keys: Generator::new() };
     let registry = Registry::build(vec![Box::new(add()), Box::new(sleep())], States::default()).expect("sound tools");
     let engine = Engine::new(surroundings, registry, "test".into());
     engine.recover().await.expect("a readable store");
