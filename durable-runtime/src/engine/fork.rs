@@ -58,7 +58,7 @@ impl Engine {
         let original = history.admission();
         let mut batch = Batch::default();
         let now = self.surroundings.clock.now();
-        let id = InvocationId::new(now);
+        let id = self.surroundings.chance.invocation(now, None);
         if let Some(parked) = &parked {
             batch.guard(Keyspace::Unfinished, from.as_bytes().to_vec(), Some(parked.row.clone()));
         }

@@ -39,7 +39,7 @@ impl fmt::Display for JournalEntry {
     }
 }
 
-pub(super) fn entry(record: &Record) -> JournalEntry {
+pub(crate) fn entry(record: &Record) -> JournalEntry {
     let (name, of, at, details) = match record {
         Record::Admitted(admission) => (
             "admitted",
@@ -109,6 +109,7 @@ fn result_of(operation: &Identity, result: &[u8]) -> Value {
             Ok(Reply::Withdrawn) => json!({ "withdrawn": true }),
             Err(_) => Value::Null,
         },
+        "transaction" => json!({ "result": parsed(&String::from_utf8_lossy(result)) }),
         _ if result.is_empty() => Value::Null,
         _ => json!({ "bytes": result.len() }),
     }

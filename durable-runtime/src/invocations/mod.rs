@@ -12,6 +12,8 @@ use serde_json::Value;
 
 pub use self::explanation::{Explanation, FailedAttempt, InvocationOrigin, StepExplanation, StepState};
 pub use self::journal::JournalEntry;
+#[cfg(feature = "testing")]
+pub(crate) use self::journal::entry;
 pub use self::summary::{InvocationPage, InvocationState, InvocationSummary};
 pub(crate) use self::wait::waits;
 pub use self::wait::{Wait, WaitReason};

@@ -210,6 +210,14 @@ impl ServerBuilder {
         self
     }
 
+    /// Makes all ids, and all that is left to chance, a function of this seed, for simulations. Two servers on one store have
+    /// seeds of their own, or they would make the same ids.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        self.chance(Arc::new(crate::testing::SeededChance::new(seed)))
+    }
+
     /// Other ids and another chance than the system's.
     #[cfg(feature = "testing")]
     #[must_use]

@@ -204,9 +204,10 @@ impl Server {
         self.parts.engine.stop(self.parts.grace).await;
     }
 
-    /// Drops everything where it stands, as the death of the process would.
+    /// Drops everything where it stands, as the death of the process would: nothing is recorded of it, and the store is not
+    /// closed. For tests.
     #[cfg(feature = "testing")]
-    pub(crate) async fn die(&self) {
+    pub async fn die(&self) {
         self.parts.engine.die().await;
     }
 

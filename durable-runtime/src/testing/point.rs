@@ -4,6 +4,7 @@ use std::fmt;
 
 use parking_lot::Mutex;
 
+use crate::id::InvocationId;
 use crate::journal::codec;
 use crate::journal::record::{Outcome, Record};
 use crate::store::{Batch, Keyspace};
@@ -138,6 +139,10 @@ fn record(record: &Record) -> String {
         Record::Operated { operation, .. } => format!("`{operation}`"),
         Record::Asked { question, .. } => format!("the question `{question}`"),
         Record::Cancelled { .. } => "the cancellation".into(),
+        Record::Retried { .. } => "that a person retries the call".into(),
+        Record::Completed { .. } => "that a person completes the call".into(),
+        Record::Resolved { step, .. } => format!("what a person says of `{step}`"),
+        Record::Forked { from, .. } => format!("the fork of invocation {}", InvocationId::from_bytes(*from)),
     }
 }
 

@@ -58,7 +58,13 @@ async fn engine_with(limits: Limits, rows: &MemoryBackend, clock: &Set) -> Arc<E
 }
 
 async fn engine_over(limits: Limits, store: Arc<dyn Store>, clock: &Set) -> Arc<Engine> {
-    let surroundings = Surroundings { store, clock: Arc::new(clock.clone()), chance: Arc::new(SystemChance), limits, audit_keys: Generator::new() };
+    let surroundings = Surroundings {
+        store,
+        clock: Arc::new(clock.clone()),
+        chance: Arc::new(SystemChance),
+        limits,
+        audit_keys: Generator::new(),
+    };
     let registry = Registry::build(vec![Box::new(add()), Box::new(sleep())], States::default()).expect("sound tools");
     let engine = Engine::new(surroundings, registry, "test".into());
     engine.recover().await.expect("a readable store");

@@ -1,0 +1,262 @@
+//! One run of a plan: processes, one after another, and clients that do not know of that.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use durable_runtime::prelude::*;
+use durable_runtime::store::Keyspace;
+use durable_runtime::{Clock, ErrorKind, InvocationId, Limits, LocalResult, Timestamp};
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::disk::Disk;
+use crate::program::{Client, Fault, Plan};
+use crate::tool::Interpreter;
+use crate::world::{Snapshot, World};
+
+/// What a run leaves behind.
+pub(crate) struct Ran {
+    pub(crate) trace: Vec<u64>,
+    pub(crate) log: Vec<String>,
+    /// The promise that was broken first.
+    pub(crate) violation: Option<String>,
+}
+
+struct SimulatedClock(Instant);
+
+impl Clock for SimulatedClock {
+    fn now(&self) -> Timestamp {
+        let passed = u64::try_from(self.0.elapsed().as_millis()).expect("a short time");
+        Timestamp::from_millis(1_767_225_600_000 + passed)
+    }
+
+    fn sleep_until(&self, deadline: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let wait = deadline.as_millis().saturating_sub(self.now().as_millis());
+        Box::pin(tokio::time::sleep(Duration::from_millis(wait)))
+    }
+}
+
+/// After so long everything must have come to its end.
+const HORIZON: Duration = Duration::from_secs(60 * 60);
+
+pub(crate) fn run(plan: &Plan) -> Ran {
+    let world = Arc::new(World::new(plan.seed));
+    let ran = catch_unwind(AssertUnwindSafe(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .expect("the system gives a runtime");
+        runtime.block_on(simulate(plan, &world));
+    }));
+    if ran.is_err() {
+        world.broken("nothing panics", "the simulation or the engine did");
+    }
+    Ran { trace: world.trace(), log: world.log(), violation: world.violation() }
+}
+
+type Open = Option<Server>;
+
+async fn simulate(plan: &Plan, world: &Arc<World>) {
+    let began = Instant::now();
+    let disk = Disk::new(Arc::clone(world), plan.faults.clone());
+    let programs = Arc::new(plan.programs.clone());
+    let (now, open) = watch::channel::<Open>(None);
+    let mut clients = tokio::task::JoinSet::new();
+    for client in &plan.clients {
+        clients.spawn(call(client.clone(), open.clone(), Arc::clone(world)));
+    }
+    let mut are_done = false;
+    for life in 1_u64.. {
+        if life > 100 {
+            return world.broken("a server opens", "it does not, in a hundred attempts");
+        }
+        let store = disk.mount();
+        let alive = Arc::clone(&store.life);
+        let interpreter = Interpreter { world: Arc::clone(world), programs: Arc::clone(&programs) };
+        let mut limits = Limits::default();
+        limits.unclean_ends = 1000;
+        limits.evict_after = Duration::from_secs(5);
+        let opened = Server::builder("simulated", "0")
+            .custom_store(store)
+            .clock(SimulatedClock(began))
+            .seed(plan.seed.wrapping_mul(1000).wrapping_add(life))
+            .limits(limits)
+            .tool(|| interpreter)
+            .open()
+            .await;
+        let server = match opened {
+            Ok(server) => server,
+            Err(error) => {
+                world.note(format!("the server does not open: {error}"));
+                alive.end();
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        world.note(format!("life {life}"));
+        now.send_replace(Some(server.clone()));
+        let ended = tokio::select! {
+            biased;
+            fault = alive.ended() => Some(fault),
+            () = async {
+                while clients.join_next().await.is_some() {}
+                are_done = true;
+                settle(&server, world).await;
+            } => None,
+        };
+        let Some(fault) = ended else {
+            check_end(&server, world).await;
+            return;
+        };
+        now.send_replace(None);
+        match fault {
+            Fault::Stop => server.shutdown().await,
+            Fault::Zombie => {
+                let zombie = server.clone();
+                let life = Arc::clone(&alive);
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    life.end();
+                    zombie.die().await;
+                });
+            }
+            _ => server.die().await,
+        }
+        let pause = world.chance(|chance| chance.below(200));
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+    }
+}
+
+/// A client that makes one call, again and again until it has an answer, as long as it has patience.
+async fn call(client: Client, open: watch::Receiver<Open>, world: Arc<World>) {
+    tokio::time::sleep(Duration::from_millis(client.at_ms)).await;
+    let calling = ask(&client, open.clone(), &world);
+    let cancelling = async {
+        let Some(millis) = client.cancels_after_ms else { return std::future::pending::<()>().await };
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+        cancel_any(open, &world).await;
+        std::future::pending().await
+    };
+    let patience = async {
+        match client.patience_ms {
+            Some(millis) => tokio::time::sleep(Duration::from_millis(millis)).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        () = calling => {}
+        () = cancelling => {}
+        () = patience => world.note("a client has lost its patience".into()),
+    }
+}
+
+async fn living(open: &mut watch::Receiver<Open>) -> Option<Server> {
+    open.wait_for(Option::is_some).await.ok().and_then(|server| server.clone())
+}
+
+async fn ask(client: &Client, mut open: watch::Receiver<Open>, world: &World) {
+    loop {
+        let Some(server) = living(&mut open).await else { return };
+        let mut call = server.call("run", json!({ "program": client.program }));
+        if let Some(key) = client.key {
+            call = call.idempotency_key(format!("key {key}"));
+        }
+        let answered = call.answering(|_, _| json!({ "action": "accept", "content": { "confirm": true } })).await;
+        match answered {
+            Ok(answer) => return take(world, &answer),
+            Err(error) if error.kind() == ErrorKind::Retry => {
+                if client.key.is_none() {
+                    // Made again it would be another call.
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            // Two clients use one key for two programs.
+            Err(error) if error.code() == "idempotency_key_conflict" => return,
+            Err(error) => return world.broken("a call is answered, or may be made again", error.to_string()),
+        }
+    }
+}
+
+fn take(world: &World, answer: &LocalResult) {
+    if let Some(id) = answer.invocation {
+        world.acknowledged(id, &text(answer));
+    }
+}
+
+fn text(answer: &LocalResult) -> String {
+    match &answer.result {
+        Ok(value) => value.to_string(),
+        Err(failure) => format!("{} {} {:?}", failure.message, failure.error, failure.code),
+    }
+}
+
+async fn cancel_any(mut open: watch::Receiver<Open>, world: &World) {
+    let Some(server) = living(&mut open).await else { return };
+    let Ok(page) = server.invocations().unfinished(None, 100).await else { return };
+    if page.invocations.is_empty() {
+        return;
+    }
+    let chosen = world.chance(|chance| chance.index(page.invocations.len()));
+    let id = page.invocations[chosen].id;
+    world.note(format!("cancel {id}"));
+    if let Ok(answer) = server.invocations().cancel(id, "nobody wants it").await {
+        take(world, &answer);
+    }
+}
+
+/// Waits until nothing is under way.
+async fn settle(server: &Server, world: &World) {
+    let until = Instant::now() + HORIZON;
+    loop {
+        let durable = Snapshot::of(&world.rows);
+        if durable.keys(Keyspace::Unfinished).next().is_none() {
+            return;
+        }
+        if Instant::now() > until {
+            break;
+        }
+        let wait = world.chance(|chance| chance.below(2000));
+        tokio::time::sleep(Duration::from_millis(1 + wait)).await;
+    }
+    let Ok(page) = server.invocations().unfinished(None, 100).await else { return };
+    for stuck in page.invocations {
+        world.broken("nothing is stuck without a reason", format!("{} is {:?}", stuck.id, stuck.state));
+    }
+}
+
+async fn check_end(server: &Server, world: &World) {
+    for (id, result) in world.all_acknowledged() {
+        match server.invocations().result(id).await {
+            Ok(answer) if text(&answer) == result => {}
+            Ok(answer) => world.broken(
+                "a result is the same bytes each time",
+                format!("{id}: {result}, and at the end {}", text(&answer)),
+            ),
+            Err(error) => world.broken("an acknowledged id always resolves", format!("{id}: {error}")),
+        }
+    }
+    match server.validate().await {
+        Ok(differences) => {
+            for difference in differences {
+                world.broken("a replay asks for the same and ends the same", difference.to_string());
+            }
+        }
+        Err(error) => world.broken("every journal can be read", error.to_string()),
+    }
+    let ids: BTreeMap<Vec<u8>, ()> =
+        Snapshot::of(&world.rows).keys(Keyspace::Result).map(|key| (key.clone(), ())).collect();
+    for id in ids.into_keys().filter_map(|key| <[u8; 16]>::try_from(key).ok()) {
+        let id: InvocationId = uuid::Uuid::from_bytes(id).to_string().parse().expect("the id of an invocation");
+        if !world.entries(id).first().is_some_and(|first| first.record == "admitted") {
+            world.broken("a journal begins with its admission", id.to_string());
+        }
+    }
+}

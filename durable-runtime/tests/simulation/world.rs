@@ -1,0 +1,320 @@
+//! The world outside: it sees every effect, outlives every crash, and holds the engine to its promises.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use durable_runtime::store::{Keyspace, MemoryBackend, Row, Scan, SyncBackend as _};
+use durable_runtime::testing::journal_entries;
+use durable_runtime::{InvocationId, StepContext};
+use parking_lot::Mutex;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::chance::Chance;
+use crate::program::{Act, Step};
+
+/// What the body has seen, each as a text that is in no other place: it is to be found in the journal.
+pub(crate) type Facts = Vec<String>;
+
+pub(crate) struct World {
+    pub(crate) rows: MemoryBackend,
+    state: Mutex<State>,
+}
+
+struct State {
+    chance: Chance,
+    /// The digest of all that has happened, after each thing that has.
+    trace: Vec<u64>,
+    log: Vec<String>,
+    tokens: u64,
+    /// Where the tokens are written to.
+    writes: BTreeMap<String, Vec<String>>,
+    /// Tokens of attempts that succeeded.
+    succeeded: BTreeSet<String>,
+    /// Of at-most-once steps: how each attempt ended that was started.
+    at_most: BTreeMap<Uuid, BTreeMap<u32, Option<Act>>>,
+    /// Results that clients were given.
+    acknowledged: BTreeMap<InvocationId, String>,
+    violations: Vec<String>,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            rows: MemoryBackend::default(),
+            state: Mutex::new(State {
+                chance: Chance::of(seed ^ 0x5eed),
+                trace: vec![0xcbf2_9ce4_8422_2325],
+                log: Vec::new(),
+                tokens: 0,
+                writes: BTreeMap::new(),
+                succeeded: BTreeSet::new(),
+                at_most: BTreeMap::new(),
+                acknowledged: BTreeMap::new(),
+                violations: Vec::new(),
+            }),
+        }
+    }
+
+    pub(crate) fn chance<T>(&self, draw: impl FnOnce(&mut Chance) -> T) -> T {
+        draw(&mut self.state.lock().chance)
+    }
+
+    /// Something has happened.
+    pub(crate) fn note(&self, what: String) {
+        self.state.lock().note(what);
+    }
+
+    /// A promise was broken.
+    pub(crate) fn broken(&self, promise: &str, how: impl Into<String>) {
+        let how = how.into();
+        let mut state = self.state.lock();
+        state.note(format!("BROKEN: {promise}: {how}"));
+        state.violations.push(format!("{promise}: {how}"));
+    }
+
+    pub(crate) fn violation(&self) -> Option<String> {
+        self.state.lock().violations.first().cloned()
+    }
+
+    pub(crate) fn trace(&self) -> Vec<u64> {
+        self.state.lock().trace.clone()
+    }
+
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.state.lock().log.clone()
+    }
+
+    /// A text that is nowhere else.
+    pub(crate) fn token(&self) -> String {
+        let mut state = self.state.lock();
+        state.tokens += 1;
+        format!("<{}>", state.tokens)
+    }
+
+    /// The token is to be written to these rows when what it belongs to is recorded.
+    pub(crate) fn will_write(&self, token: &str, row: String) {
+        self.state.lock().writes.entry(token.to_owned()).or_default().push(row);
+    }
+
+    /// An attempt starts: an effect.
+    pub(crate) fn start(&self, cx: &StepContext, step: &Step, facts: &Facts) {
+        self.note(format!("start {} {} attempt {}", cx.invocation(), step.name, cx.attempt()));
+        let journal = self.journal_text(cx.invocation());
+        for fact in facts {
+            if !journal.contains(fact) {
+                let how = format!("`{}` of {} starts after {fact}, which is not durable", step.name, cx.invocation());
+                self.broken("no effect depends on what a crash takes back", how);
+            }
+        }
+        if !step.at_most {
+            return;
+        }
+        let is_recorded = self.entries(cx.invocation()).iter().any(|entry| {
+            entry.record == "started"
+                && entry.of.as_deref().is_some_and(|of| is_of(of, step.name))
+                && entry.details.get("attempt") == Some(&Value::from(cx.attempt()))
+        });
+        if !is_recorded {
+            self.broken("the start of an at-most-once attempt is durable before it", step.name);
+        }
+        let mut state = self.state.lock();
+        let attempts = state.at_most.entry(cx.idempotency_key()).or_default();
+        let before = cx.attempt().checked_sub(1).and_then(|before| attempts.get(&before).copied());
+        let is_first = attempts.insert(cx.attempt(), None).is_none();
+        let may_follow = cx.attempt() == 1 || before == Some(Some(Act::FailToReach));
+        drop(state);
+        if !is_first || !may_follow {
+            let how = format!("`{}` of {}, attempt {}", step.name, cx.invocation(), cx.attempt());
+            self.broken("an at-most-once attempt starts at most once", how);
+        }
+    }
+
+    /// An attempt has ended.
+    pub(crate) fn end(&self, cx: &StepContext, step: &Step, act: Act, token: &str) {
+        self.note(format!("end {} {} attempt {}: {act:?} {token}", cx.invocation(), step.name, cx.attempt()));
+        let mut state = self.state.lock();
+        if act == Act::Succeed {
+            state.succeeded.insert(token.to_owned());
+        }
+        if step.at_most {
+            state.at_most.entry(cx.idempotency_key()).or_default().insert(cx.attempt(), Some(act));
+        }
+    }
+
+    /// A client is given a result.
+    pub(crate) fn acknowledged(&self, id: InvocationId, result: &str) {
+        self.note(format!("result {id} {result}"));
+        let before = self.state.lock().acknowledged.insert(id, result.to_owned());
+        if before.as_ref().is_some_and(|before| before != result) {
+            self.broken("a result is the same bytes each time", format!("{id}: {before:?}, and then {result}"));
+        }
+    }
+
+    pub(crate) fn all_acknowledged(&self) -> Vec<(InvocationId, String)> {
+        self.state.lock().acknowledged.iter().map(|(id, result)| (*id, result.clone())).collect()
+    }
+
+    /// A commit has become durable: what changed.
+    pub(crate) fn committed(&self, before: &Snapshot, after: &Snapshot) {
+        let digest: Vec<String> = Keyspace::ALL.iter().map(|keyspace| format!("{:?}", after.changes(before, *keyspace))).collect();
+        self.note(format!("commit {:016x}", fold(0, &digest.join(";"))));
+        for (key, old, _) in after.changes(before, Keyspace::Journal) {
+            if old.is_some() {
+                self.broken("a recorded outcome never changes", format!("the row {key:?} of a journal is another one"));
+            }
+        }
+        for (key, old, _) in after.changes(before, Keyspace::Result) {
+            if old.is_some() {
+                self.broken("the first end to be durable counts", format!("the result {key:?} is another one"));
+            }
+        }
+        self.agree(before, after);
+    }
+
+    /// Journal and tables agree: what a commit writes to tables is what its records say.
+    fn agree(&self, before: &Snapshot, after: &Snapshot) {
+        let mut said: BTreeMap<String, BTreeSet<Option<String>>> = BTreeMap::new();
+        for (_, _, row) in after.changes(before, Keyspace::Journal) {
+            for entry in journal_entries(&row.unwrap_or_default()) {
+                let token = match entry.record {
+                    "ended" => entry.details.get("value").and_then(|value| value.get("token")),
+                    "operated" => entry.details.get("result").and_then(|result| result.get("Ok")),
+                    _ => None,
+                };
+                if let Some(token) = token.and_then(Value::as_str) {
+                    let state = self.state.lock();
+                    for row in state.writes.get(token).into_iter().flatten() {
+                        said.entry(row.clone()).or_default().insert(Some(token.to_owned()));
+                    }
+                    if entry.record == "ended" && !state.succeeded.contains(token) {
+                        drop(state);
+                        self.broken("an outcome is what an attempt gave", format!("{:?} has {token}", entry.of));
+                    }
+                }
+                if entry.record == "operated" {
+                    let of = entry.of.unwrap_or_default();
+                    let name = of.rsplit('/').next().unwrap_or_default();
+                    let key = name.split_once('[').map(|(_, key)| key.trim_end_matches(']').to_owned());
+                    if let Some(key) = key.filter(|_| name.starts_with("rows.insert")) {
+                        said.entry(key).or_default().insert(Some("any".to_owned()));
+                    } else if let Some(key) = name.split_once('[').map(|(_, key)| key.trim_end_matches(']').to_owned())
+                        && name.starts_with("rows.remove")
+                    {
+                        said.entry(key).or_default().insert(None);
+                    }
+                }
+            }
+        }
+        let value = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| serde_json::from_slice::<String>(&bytes).ok());
+        for (key, _, new) in after.changes(before, Keyspace::Table) {
+            let row = key_of_row(&key);
+            let new = value(new);
+            let is_said = said.get(&row).is_some_and(|said| {
+                said.contains(&new) || new.is_some() && said.contains(&Some("any".to_owned()))
+            });
+            if !is_said {
+                self.broken("journal and tables agree", format!("`{row}` becomes {new:?}, of which no record says anything"));
+            }
+        }
+        for (row, said) in said {
+            let now = after.rows.get(&(Keyspace::Table, row_of_key(&row))).cloned();
+            let now = value(now);
+            if !said.contains(&now) && !(now.is_some() && said.contains(&Some("any".to_owned()))) {
+                self.broken("journal and tables agree", format!("the journal says that `{row}` is {said:?}, and it is {now:?}"));
+            }
+        }
+    }
+
+    fn journal_rows(&self, id: InvocationId) -> Vec<Row> {
+        let bound = |row: u32| {
+            let mut key = id.as_bytes().to_vec();
+            key.extend_from_slice(&row.to_be_bytes());
+            key
+        };
+        let scan = Scan {
+            keyspace: Keyspace::Journal,
+            lower: Bound::Included(bound(0)),
+            upper: Bound::Included(bound(u32::MAX)),
+            descending: false,
+            limit: usize::MAX,
+        };
+        self.rows.scan(&scan).expect("memory does not fail")
+    }
+
+    fn journal_text(&self, id: InvocationId) -> String {
+        self.journal_rows(id).iter().map(|(_, row)| String::from_utf8_lossy(row).into_owned()).collect()
+    }
+
+    pub(crate) fn entries(&self, id: InvocationId) -> Vec<durable_runtime::JournalEntry> {
+        self.journal_rows(id).iter().flat_map(|(_, row)| journal_entries(row)).collect()
+    }
+}
+
+impl State {
+    fn note(&mut self, what: String) {
+        let last = *self.trace.last().expect("there is a first one");
+        self.trace.push(fold(last, &what));
+        self.log.push(what);
+    }
+}
+
+/// FNV-1a.
+fn fold(digest: u64, text: &str) -> u64 {
+    text.bytes().fold(digest, |digest, byte| (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Whether an identity has this name, in whatever scope and under whatever key.
+fn is_of(identity: &str, name: &str) -> bool {
+    let last = identity.rsplit('/').next().unwrap_or_default();
+    last == name || last.strip_prefix(name).is_some_and(|rest| rest.starts_with('['))
+}
+
+/// The one table of the programs is `rows`.
+fn row_of_key(key: &str) -> Vec<u8> {
+    [&[4], b"rows".as_slice(), key.as_bytes()].concat()
+}
+
+fn key_of_row(row: &[u8]) -> String {
+    String::from_utf8_lossy(row.get(5..).unwrap_or_default()).into_owned()
+}
+
+/// All that is durable at one moment.
+pub(crate) struct Snapshot {
+    rows: BTreeMap<(Keyspace, Vec<u8>), Vec<u8>>,
+}
+
+type Change = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>);
+
+impl Snapshot {
+    pub(crate) fn of(rows: &MemoryBackend) -> Self {
+        let mut all = BTreeMap::new();
+        for keyspace in Keyspace::ALL {
+            let scan = Scan {
+                keyspace,
+                lower: Bound::Unbounded,
+                upper: Bound::Unbounded,
+                descending: false,
+                limit: usize::MAX,
+            };
+            for (key, value) in rows.scan(&scan).expect("memory does not fail") {
+                all.insert((keyspace, key), value);
+            }
+        }
+        Self { rows: all }
+    }
+
+    /// Keys with what they had and what they have.
+    fn changes(&self, before: &Self, keyspace: Keyspace) -> Vec<Change> {
+        let keys: BTreeSet<&(Keyspace, Vec<u8>)> =
+            before.rows.keys().chain(self.rows.keys()).filter(|(of, _)| *of == keyspace).collect();
+        keys.into_iter()
+            .filter(|key| before.rows.get(*key) != self.rows.get(*key))
+            .map(|key| (key.1.clone(), before.rows.get(key).cloned(), self.rows.get(key).cloned()))
+            .collect()
+    }
+
+    pub(crate) fn keys(&self, keyspace: Keyspace) -> impl Iterator<Item = &Vec<u8>> {
+        self.rows.keys().filter(move |(of, _)| *of == keyspace).map(|(_, key)| key)
+    }
+}
