@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::{broadcast, watch};
 
+use super::invocation::Ticket;
 use crate::journal::record::Reply;
 use crate::notice::LogLevel;
 
@@ -66,8 +67,8 @@ struct State {
     next_offer: u64,
     /// Why offers were not taken.
     rejected: HashMap<u64, String>,
-    /// Questions with an answer, and whether that is durable.
-    settled: HashMap<String, (Reply, bool)>,
+    /// Questions with an answer, and the batch that it becomes durable with; none if it is.
+    settled: HashMap<String, (Reply, Option<Ticket>)>,
     /// All that the body does is wait.
     is_resting: bool,
     /// The invocation has left memory.
@@ -94,7 +95,7 @@ impl Conversation {
     pub(super) fn begin_run(&self) {
         let mut state = self.state.lock();
         state.open.clear();
-        state.settled.retain(|_, (_, is_durable)| *is_durable);
+        state.settled.retain(|_, (_, pending)| pending.is_none());
         state.is_resting = false;
     }
 
@@ -110,11 +111,11 @@ impl Conversation {
         is_new
     }
 
-    /// The body goes on without an answer.
-    pub(super) fn withdraw(&self, key: &str) {
+    /// The body goes on without an answer, which is in the batch of the ticket.
+    pub(super) fn withdraw(&self, key: &str, pending: Ticket) {
         let mut state = self.state.lock();
         state.open.remove(key);
-        state.settled.insert(key.to_owned(), (Reply::Withdrawn, true));
+        state.settled.insert(key.to_owned(), (Reply::Withdrawn, Some(pending)));
         drop(state);
         self.changed.send_replace(());
     }
@@ -133,25 +134,25 @@ impl Conversation {
         self.changed.send_replace(());
     }
 
-    /// The body goes on with this answer, which a replay has given or which is in the batch that is being gathered.
-    pub(super) fn settle(&self, key: &str, reply: Reply, is_durable: bool) {
+    /// The body goes on with this answer, which is in the batch of the ticket, or which a replay has given.
+    pub(super) fn settle(&self, key: &str, reply: Reply, pending: Option<Ticket>) {
         let mut state = self.state.lock();
         state.open.remove(key);
         state.offers.remove(key);
-        state.settled.insert(key.to_owned(), (reply, is_durable));
+        state.settled.insert(key.to_owned(), (reply, pending));
         drop(state);
         self.changed.send_replace(());
     }
 
-    /// All that the body has gathered is durable.
-    pub(super) fn acknowledge(&self, notices: Vec<Notice>) {
+    /// All batches before this one are durable. The body may have gone on with answers meanwhile that are not.
+    pub(super) fn acknowledge(&self, notices: Vec<Notice>, durable: Ticket) {
         for notice in notices {
             self.tell(notice);
         }
         let mut state = self.state.lock();
         let mut has_changed = false;
-        for (_, is_durable) in state.settled.values_mut() {
-            has_changed |= !std::mem::replace(is_durable, true);
+        for (_, pending) in state.settled.values_mut() {
+            has_changed |= pending.take_if(|pending| *pending < durable).is_some();
         }
         drop(state);
         if has_changed {
@@ -284,9 +285,9 @@ impl Conversation {
 impl State {
     /// What has become of an answer, if that is known; `offer` is its number, if it was offered.
     fn verdict(&mut self, key: &str, reply: &Reply, offer: Option<u64>) -> Option<Verdict> {
-        if let Some((settled, is_durable)) = self.settled.get(key) {
+        if let Some((settled, pending)) = self.settled.get(key) {
             let verdict = if is_same(settled, reply) { Verdict::Recorded } else { Verdict::Conflict };
-            return is_durable.then_some(verdict);
+            return pending.is_none().then_some(verdict);
         }
         if let Some(why) = offer.and_then(|offer| self.rejected.remove(&offer)) {
             return Some(Verdict::Rejected(why));
@@ -315,5 +316,42 @@ pub(super) fn is_same(one: &Reply, other: &Reply) -> bool {
             one == other || read(one).is_some_and(|one| read(other) == Some(one))
         }
         _ => one == other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn question() -> Question {
+        Question { request: "{}".into(), expires_at: 0 }
+    }
+
+    #[test]
+    fn an_answer_is_recorded_with_its_own_batch_and_not_with_an_earlier_one() {
+        let conversation = Conversation::default();
+        let [earlier, own, later] = [0, 1, 2].map(Ticket::numbered);
+        let answer = Reply::Given("{}".into());
+        let verdict = || conversation.state.lock().verdict("q", &answer, None);
+        assert!(conversation.ask("q", question()));
+        conversation.settle("q", answer.clone(), Some(own));
+        for durable in [earlier, own] {
+            conversation.acknowledge(Vec::new(), durable);
+            assert_eq!(verdict(), None);
+        }
+        conversation.acknowledge(Vec::new(), later);
+        assert_eq!(verdict(), Some(Verdict::Recorded));
+    }
+
+    #[test]
+    fn a_question_is_open_again_when_the_batch_with_its_answer_is_lost() {
+        let conversation = Conversation::default();
+        let [earlier, own] = [0, 1].map(Ticket::numbered);
+        assert!(conversation.ask("answered", question()) && conversation.ask("withdrawn", question()));
+        conversation.settle("answered", Reply::Expired, Some(own));
+        conversation.withdraw("withdrawn", own);
+        conversation.acknowledge(Vec::new(), earlier);
+        conversation.begin_run();
+        assert!(conversation.ask("answered", question()) && conversation.ask("withdrawn", question()));
     }
 }

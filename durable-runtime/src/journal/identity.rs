@@ -6,7 +6,7 @@ use bincode::{Decode, Encode};
 
 /// Scope, name and key. The order in which things happen is no part of it, so that steps can be added, removed and moved
 /// between releases, and branches may end in any order.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub(crate) struct Identity {
     /// Where in the tool: empty for its body.
     pub(crate) scope: String,

@@ -60,7 +60,8 @@ static SERVED: LazyLock<Served> = LazyLock::new(|| {
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let (server, address, rounds) = runtime.block_on(async {
         let store = GroupCommit::new(MemoryBackend::default()).expect("a thread");
-        let secret = Secret::of(&store).await.expect("a secret");
+        let secret =
+            Secret::of(&store, crate::chance::Chance::secret(&crate::chance::SystemChance)).await.expect("a secret");
         let server = Server::builder("fuzzed", "0").custom_store(store).tool(take).open().await.expect("a server");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("an address");
         let address = listener.local_addr().expect("an address");

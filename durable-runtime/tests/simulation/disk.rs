@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use durable_runtime::store::{
-    Batch, Commit, CommitCounts, CommitError, Keyspace, Read, Row, Scan, Store, StoreError, StoreFuture, SyncBackend as _,
+    Batch, Commit, CommitCounts, CommitError, Keyspace, Read, Row, Scan, Store, StoreError, StoreFuture,
+    SyncBackend as _,
 };
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};

@@ -39,9 +39,15 @@ pub(crate) enum Op {
     Insert(u8),
     Remove(u8),
     /// Reads one key and writes another, or fails after that.
-    Transact { from: u8, to: u8, fails: bool },
+    Transact {
+        from: u8,
+        to: u8,
+        fails: bool,
+    },
     Sleep(u64),
-    Ask { expires_ms: u64 },
+    Ask {
+        expires_ms: u64,
+    },
     Now,
     Random,
     Uuid,
@@ -127,7 +133,13 @@ impl Plan {
                 6 => Fault::Lost,
                 7 => Fault::Kept,
                 8 => Fault::Slow,
-                _ => if chance.percent(50) { Fault::Stop } else { Fault::Zombie },
+                _ => {
+                    if chance.percent(50) {
+                        Fault::Stop
+                    } else {
+                        Fault::Zombie
+                    }
+                }
             };
             faults.insert(2 + chance.below(30), fault);
         }
@@ -203,7 +215,11 @@ fn simpler_op(op: &Op) -> Vec<Vec<Op>> {
             let plain = Step { script: vec![Act::Succeed], timeout_ms: None, ..step.clone() };
             let quick = Step { work_ms: 0, yields: 0, ..step.clone() };
             let pure = Step { read: None, write: None, ..step.clone() };
-            [plain, quick, pure].into_iter().filter(|simpler| simpler != step).map(|step| vec![Op::Step(step)]).collect()
+            [plain, quick, pure]
+                .into_iter()
+                .filter(|simpler| simpler != step)
+                .map(|step| vec![Op::Step(step)])
+                .collect()
         }
         Op::Join(branches) => nested(branches, &Op::Join),
         Op::TryJoin(branches) => nested(branches, &Op::TryJoin),

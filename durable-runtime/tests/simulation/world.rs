@@ -157,7 +157,8 @@ impl World {
 
     /// A commit has become durable: what changed.
     pub(crate) fn committed(&self, before: &Snapshot, after: &Snapshot) {
-        let digest: Vec<String> = Keyspace::ALL.iter().map(|keyspace| format!("{:?}", after.changes(before, *keyspace))).collect();
+        let digest: Vec<String> =
+            Keyspace::ALL.iter().map(|keyspace| format!("{:?}", after.changes(before, *keyspace))).collect();
         self.note(format!("commit {:016x}", fold(0, &digest.join(";"))));
         for (key, old, _) in after.changes(before, Keyspace::Journal) {
             if old.is_some() {
@@ -210,18 +211,24 @@ impl World {
         for (key, _, new) in after.changes(before, Keyspace::Table) {
             let row = key_of_row(&key);
             let new = value(new);
-            let is_said = said.get(&row).is_some_and(|said| {
-                said.contains(&new) || new.is_some() && said.contains(&Some("any".to_owned()))
-            });
+            let is_said = said
+                .get(&row)
+                .is_some_and(|said| said.contains(&new) || new.is_some() && said.contains(&Some("any".to_owned())));
             if !is_said {
-                self.broken("journal and tables agree", format!("`{row}` becomes {new:?}, of which no record says anything"));
+                self.broken(
+                    "journal and tables agree",
+                    format!("`{row}` becomes {new:?}, of which no record says anything"),
+                );
             }
         }
         for (row, said) in said {
             let now = after.rows.get(&(Keyspace::Table, row_of_key(&row))).cloned();
             let now = value(now);
             if !said.contains(&now) && !(now.is_some() && said.contains(&Some("any".to_owned()))) {
-                self.broken("journal and tables agree", format!("the journal says that `{row}` is {said:?}, and it is {now:?}"));
+                self.broken(
+                    "journal and tables agree",
+                    format!("the journal says that `{row}` is {said:?}, and it is {now:?}"),
+                );
             }
         }
     }

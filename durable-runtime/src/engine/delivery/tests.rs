@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::chance::SystemChance;
 use crate::clock::SystemClock;
 use crate::context::DurableContext;
 use crate::durable_tool;
@@ -21,7 +22,8 @@ async fn add(_cx: &DurableContext, to: u32, #[arg(default = 1)] more: u32) -> Re
 async fn engine(rows: &MemoryBackend) -> Arc<Engine> {
     let store = Arc::new(GroupCommit::new(rows.clone()).expect("a thread"));
     let (clock, limits) = (Arc::new(SystemClock), Limits::default());
-    let surroundings = Surroundings { store, clock, limits, audit_keys: Generator::new() };
+    let surroundings =
+        Surroundings { store, clock, chance: Arc::new(SystemChance), limits, audit_keys: Generator::new() };
     let registry = Registry::build(vec![Box::new(add())], States::default()).expect("sound tools");
     let engine = Engine::new(surroundings, registry, "test".into());
     engine.recover().await.expect("a readable store");

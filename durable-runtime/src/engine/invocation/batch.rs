@@ -16,6 +16,13 @@ use crate::table::overlay::Overlay;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ticket(pub(super) u64);
 
+#[cfg(test)]
+impl Ticket {
+    pub(in crate::engine) fn numbered(number: u64) -> Self {
+        Self(number)
+    }
+}
+
 /// What a run's last batch says of the invocation.
 pub(in crate::engine) enum BatchEnd {
     Ended(Ended),
@@ -220,7 +227,7 @@ impl Invocation {
         if let Some(proof) = &self.proof {
             proof.send_replace(true);
         }
-        self.conversation.acknowledge(notices);
+        self.conversation.acknowledge(notices, durable);
     }
 }
 

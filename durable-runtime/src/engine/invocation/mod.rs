@@ -6,15 +6,14 @@ mod identity;
 mod question;
 mod transaction;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use self::activity::Activity;
-use self::batch::Ticket;
-pub(in crate::engine) use self::batch::{BatchEnd, journal_key};
+pub(in crate::engine) use self::batch::{BatchEnd, Ticket, journal_key};
 use self::transaction::Staged;
 pub(crate) use self::transaction::TransactionEnd;
 use super::conversation::{Conversation, Notice};
@@ -80,7 +79,7 @@ struct State {
     steps_claimed: HashSet<Identity>,
     operations_claimed: HashSet<Identity>,
     /// Questions without an answer.
-    waiting_for: HashSet<Identity>,
+    waiting_for: BTreeSet<Identity>,
     /// Scopes of branches that lost: nothing in them is come to again.
     passed_over: Vec<String>,
     occurrences: HashMap<Identity, u32>,
@@ -189,7 +188,7 @@ impl Invocation {
                 owned_row,
                 steps_claimed: HashSet::new(),
                 operations_claimed: HashSet::new(),
-                waiting_for: HashSet::new(),
+                waiting_for: BTreeSet::new(),
                 passed_over: Vec::new(),
                 occurrences: HashMap::new(),
                 halt: None,

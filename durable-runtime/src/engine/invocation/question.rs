@@ -55,8 +55,8 @@ impl Invocation {
         drop(waiting);
         self.state.lock().waiting_for.remove(&identity);
         let record = Record::Operated { operation: identity, result: codec::encode(&reply) };
-        self.stage(record, Overlay::default());
-        self.conversation.settle(&key, reply.clone(), false);
+        let ticket = self.stage(record, Overlay::default());
+        self.conversation.settle(&key, reply.clone(), Some(ticket));
         reply
     }
 
@@ -94,18 +94,20 @@ impl Invocation {
 
     /// Takes up the answer that a replay gives.
     pub(crate) fn recall_reply(&self, identity: &Identity, reply: &Reply) {
-        self.conversation.settle(&identity.as_question_key(), reply.clone(), true);
+        self.conversation.settle(&identity.as_question_key(), reply.clone(), None);
     }
 
     /// The body goes on without what it asked in this scope.
     pub(super) fn withdraw_questions(&self, scope: &str) {
         let mut state = self.state.lock();
-        let withdrawn: Vec<Identity> = state.waiting_for.extract_if(|question| question.is_within(scope)).collect();
+        let (withdrawn, kept): (Vec<Identity>, _) =
+            std::mem::take(&mut state.waiting_for).into_iter().partition(|question| question.is_within(scope));
+        state.waiting_for.extend::<Vec<Identity>>(kept);
         drop(state);
         for question in withdrawn {
-            self.conversation.withdraw(&question.as_question_key());
-            let result = codec::encode(&Reply::Withdrawn);
-            self.stage(Record::Operated { operation: question, result }, Overlay::default());
+            let (key, result) = (question.as_question_key(), codec::encode(&Reply::Withdrawn));
+            let ticket = self.stage(Record::Operated { operation: question, result }, Overlay::default());
+            self.conversation.withdraw(&key, ticket);
         }
     }
 
