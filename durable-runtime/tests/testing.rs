@@ -1,5 +1,7 @@
 //! Tests of tools, with crashes: what a user's own tests find, and what they do not take for a difference.
 
+#![allow(clippy::unused_async, reason = "a step is a function that is awaited")]
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,6 +1,7 @@
 //! Names in place of ids: what a crash takes back is made again with other ids, and that is no difference.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use uuid::Uuid;
 
@@ -26,7 +27,7 @@ impl Renamed {
         for (at, length, id) in ids(text) {
             let Ok(number) = self.0.binary_search(&id) else { continue };
             renamed.push_str(&text[from..at]);
-            renamed.push_str(&format!("<id {}>", number + 1));
+            write!(renamed, "<id {}>", number + 1).expect("a String takes everything");
             from = at + length;
         }
         renamed.push_str(&text[from..]);

@@ -182,8 +182,10 @@ pub struct TestCall {
 struct Options {
     key: String,
     principal: Option<String>,
-    person: Option<Arc<dyn Fn(&str, &Value) -> Value + Send + Sync>>,
+    person: Option<Arc<Answering>>,
 }
+
+type Answering = dyn Fn(&str, &Value) -> Value + Send + Sync;
 
 impl fmt::Debug for TestCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,4 +1,4 @@
-//! Chance from a seed: the generator SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
+//! Chance from a seed: the generator `SplitMix64` (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
 
 #[derive(Clone, Debug)]
 pub(crate) struct Chance(u64);

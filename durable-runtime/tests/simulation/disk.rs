@@ -136,7 +136,9 @@ impl Mounted {
                     if fault == Fault::Kept {
                         self.apply(&group);
                     }
-                    group.into_iter().for_each(|waiting| drop(waiting.answer.send(Err(failed()))));
+                    for waiting in group {
+                        let _unheard = waiting.answer.send(Err(failed()));
+                    }
                     continue;
                 }
                 None => {}

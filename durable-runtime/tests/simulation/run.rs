@@ -1,6 +1,5 @@
 //! One run of a plan: processes, one after another, and clients that do not know of that.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -251,11 +250,10 @@ async fn check_end(server: &Server, world: &World) {
         }
         Err(error) => world.broken("every journal can be read", error.to_string()),
     }
-    let ids: BTreeMap<Vec<u8>, ()> =
-        Snapshot::of(&world.rows).keys(Keyspace::Result).map(|key| (key.clone(), ())).collect();
-    for id in ids.into_keys().filter_map(|key| <[u8; 16]>::try_from(key).ok()) {
+    let ids: Vec<Vec<u8>> = Snapshot::of(&world.rows).keys(Keyspace::Result).cloned().collect();
+    for id in ids.into_iter().filter_map(|key| <[u8; 16]>::try_from(key).ok()) {
         let id: InvocationId = uuid::Uuid::from_bytes(id).to_string().parse().expect("the id of an invocation");
-        if !world.entries(id).first().is_some_and(|first| first.record == "admitted") {
+        if world.entries(id).first().is_none_or(|first| first.record != "admitted") {
             world.broken("a journal begins with its admission", id.to_string());
         }
     }

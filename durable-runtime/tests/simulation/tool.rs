@@ -216,7 +216,9 @@ async fn try_join(env: &Env<'_>, cx: &DurableContext, branches: &[Vec<Op>], seen
         2 => <[_; 2]>::from((begin(0), begin(1)).try_join(cx, "a|b").await?).into(),
         _ => <[_; 3]>::from((begin(0), begin(1), begin(2)).try_join(cx, "a|b|c").await?).into(),
     };
-    ended.into_iter().for_each(|branch| seen.join(branch));
+    for branch in ended {
+        seen.join(branch);
+    }
     Ok(())
 }
 

@@ -175,60 +175,51 @@ impl World {
 
     /// Journal and tables agree: what a commit writes to tables is what its records say.
     fn agree(&self, before: &Snapshot, after: &Snapshot) {
-        let mut said: BTreeMap<String, BTreeSet<Option<String>>> = BTreeMap::new();
+        let mut said: BTreeMap<String, Vec<Said>> = BTreeMap::new();
         for (_, _, row) in after.changes(before, Keyspace::Journal) {
             for entry in journal_entries(&row.unwrap_or_default()) {
+                let of = entry.of.unwrap_or_default();
                 let token = match entry.record {
                     "ended" => entry.details.get("value").and_then(|value| value.get("token")),
                     "operated" => entry.details.get("result").and_then(|result| result.get("Ok")),
                     _ => None,
                 };
                 if let Some(token) = token.and_then(Value::as_str) {
-                    let state = self.state.lock();
-                    for row in state.writes.get(token).into_iter().flatten() {
-                        said.entry(row.clone()).or_default().insert(Some(token.to_owned()));
+                    let (rows, is_of_attempt) = {
+                        let state = self.state.lock();
+                        (state.writes.get(token).cloned().unwrap_or_default(), state.succeeded.contains(token))
+                    };
+                    for row in rows {
+                        said.entry(row).or_default().push(Said::Has(token.to_owned()));
                     }
-                    if entry.record == "ended" && !state.succeeded.contains(token) {
-                        drop(state);
-                        self.broken("an outcome is what an attempt gave", format!("{:?} has {token}", entry.of));
+                    if entry.record == "ended" && !is_of_attempt {
+                        self.broken("an outcome is what an attempt gave", format!("`{of}` has {token}"));
                     }
                 }
-                if entry.record == "operated" {
-                    let of = entry.of.unwrap_or_default();
-                    let name = of.rsplit('/').next().unwrap_or_default();
-                    let key = name.split_once('[').map(|(_, key)| key.trim_end_matches(']').to_owned());
-                    if let Some(key) = key.filter(|_| name.starts_with("rows.insert")) {
-                        said.entry(key).or_default().insert(Some("any".to_owned()));
-                    } else if let Some(key) = name.split_once('[').map(|(_, key)| key.trim_end_matches(']').to_owned())
-                        && name.starts_with("rows.remove")
-                    {
-                        said.entry(key).or_default().insert(None);
+                let operation = of.rsplit('/').next().unwrap_or_default();
+                if let Some((name, key)) = operation.strip_suffix(']').and_then(|operation| operation.split_once('[')) {
+                    if name.starts_with("rows.insert") {
+                        said.entry(key.to_owned()).or_default().push(Said::HasSomething);
+                    } else if name.starts_with("rows.remove") {
+                        said.entry(key.to_owned()).or_default().push(Said::IsGone);
                     }
                 }
             }
         }
-        let value = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| serde_json::from_slice::<String>(&bytes).ok());
+        let value = |bytes: Option<&Vec<u8>>| bytes.and_then(|bytes| serde_json::from_slice::<String>(bytes).ok());
         for (key, _, new) in after.changes(before, Keyspace::Table) {
-            let row = key_of_row(&key);
-            let new = value(new);
-            let is_said = said
-                .get(&row)
-                .is_some_and(|said| said.contains(&new) || new.is_some() && said.contains(&Some("any".to_owned())));
-            if !is_said {
+            let (row, new) = (key_of_row(&key), value(new.as_ref()));
+            if !said.get(&row).is_some_and(|said| said.iter().any(|said| said.is(new.as_deref()))) {
                 self.broken(
                     "journal and tables agree",
-                    format!("`{row}` becomes {new:?}, of which no record says anything"),
+                    format!("`{row}` becomes {new:?}, and the journal says {said:?}"),
                 );
             }
         }
-        for (row, said) in said {
-            let now = after.rows.get(&(Keyspace::Table, row_of_key(&row))).cloned();
-            let now = value(now);
-            if !said.contains(&now) && !(now.is_some() && said.contains(&Some("any".to_owned()))) {
-                self.broken(
-                    "journal and tables agree",
-                    format!("the journal says that `{row}` is {said:?}, and it is {now:?}"),
-                );
+        for (row, said) in &said {
+            let now = value(after.rows.get(&(Keyspace::Table, row_of_key(row))));
+            if !said.iter().any(|said| said.is(now.as_deref())) {
+                self.broken("journal and tables agree", format!("`{row}` is {now:?}, and the journal says {said:?}"));
             }
         }
     }
@@ -263,6 +254,24 @@ impl State {
         let last = *self.trace.last().expect("there is a first one");
         self.trace.push(fold(last, &what));
         self.log.push(what);
+    }
+}
+
+/// What a record says of a row.
+#[derive(Debug)]
+enum Said {
+    Has(String),
+    HasSomething,
+    IsGone,
+}
+
+impl Said {
+    fn is(&self, value: Option<&str>) -> bool {
+        match self {
+            Self::Has(token) => value == Some(token.as_str()),
+            Self::HasSomething => value.is_some(),
+            Self::IsGone => value.is_none(),
+        }
     }
 }
 
