@@ -58,7 +58,9 @@ impl Opening {
         match &self.builder.store {
             StoreChoice::Given(store) => Ok(Arc::clone(store)),
             StoreChoice::File(path) => {
-                let options = RedbOptions { path: path.clone(), cache_bytes: self.builder.cache_bytes };
+                let mut options = RedbOptions::new(path);
+                options.cache_bytes = self.builder.cache_bytes.unwrap_or(options.cache_bytes);
+                options.quick_recovery = self.builder.quick_recovery;
                 Ok(Arc::new(open_file(options).await?))
             }
             StoreChoice::None => Err(Error::new(

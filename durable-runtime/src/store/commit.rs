@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -32,6 +33,17 @@ pub trait SyncBackend: Send + Sync + 'static {
     /// with a guard that fails is left out, and its answer is the guard's index. A batch's [`Transaction`](super::Transaction)
     /// runs after its writes, and sees them.
     fn commit_group(&self, group: &[&Batch]) -> Result<Vec<Result<(), usize>>, StoreError>;
+
+    /// Writes all that there is at one moment into a new file, beside the load.
+    fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        Err(StoreError::unusable(
+            "backup_unsupported",
+            format!(
+                "this store writes no backups, so none was made as `{}`; use what its own system has",
+                to.display()
+            ),
+        ))
+    }
 
     /// Lets go of what the backend holds.
     fn close(&self);
@@ -159,6 +171,10 @@ impl<B: SyncBackend> Commit for GroupCommit<B> {
 }
 
 impl<B: SyncBackend> Store for GroupCommit<B> {
+    fn backup(&self, to: PathBuf) -> StoreFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.read(move |backend| backend.backup(&to)))
+    }
+
     fn close(&self) -> StoreFuture<'_, ()> {
         Box::pin(async {
             self.close_queue();

@@ -29,7 +29,7 @@ use crate::error::{Error, ErrorKind};
 ///
 /// As of [`Store::open`](crate::Store::open). Nothing is written to a file that is refused.
 pub async fn open(path: impl Into<PathBuf>) -> Result<impl Store, Error> {
-    self::redb::open_file(self::redb::RedbOptions { path: path.into(), cache_bytes: self::redb::CACHE_BYTES }).await
+    self::redb::open_file(self::redb::RedbOptions::new(path)).await
 }
 
 /// A boxed future of a store.
@@ -184,6 +184,9 @@ pub trait Commit: Send + Sync + 'static {
 
 /// A store of durable state.
 pub trait Store: Read + Commit {
+    /// Writes all that is durable at one moment into a new store of this kind at this path, beside the load.
+    fn backup(&self, to: PathBuf) -> StoreFuture<'_, Result<(), StoreError>>;
+
     /// Ends the work that is under way, and lets go of what the store holds (a file, its lock). Calls that come later fail.
     fn close(&self) -> StoreFuture<'_, ()>;
 }

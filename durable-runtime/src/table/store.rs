@@ -10,7 +10,7 @@ use super::operation::sealed::{Answer, Reads, Writes};
 use super::operation::{self, GetRequest, ReadRequest, ReadTables, WriteRequest, WriteTables};
 use super::overlay::{self, Overlay};
 use crate::error::Error;
-use crate::store::redb::{CACHE_BYTES, RedbOptions, open_file};
+use crate::store::redb::{RedbOptions, open_file};
 use crate::store::{self, Batch, CommitError, GroupCommit, Keyspace, MemoryBackend, Row, StoreError};
 
 /// A handle of a store, with which tables are read and written outside of tools: in tests and in programs that look after
@@ -67,7 +67,7 @@ impl Store {
     /// `store_damaged`, `store_format_newer`, `store_format_older`, `store_not_a_file`, `store_directory_missing`,
     /// `store_not_permitted`, `store_unavailable`. Nothing is written to a file that is refused.
     pub fn open(path: impl Into<PathBuf>) -> OpenStore {
-        OpenStore { options: RedbOptions { path: path.into(), cache_bytes: CACHE_BYTES } }
+        OpenStore { options: RedbOptions::new(path) }
     }
 
     /// An empty store in memory, for tests.
@@ -96,6 +96,25 @@ impl Store {
                 Err(StoreError::unavailable("the store refused a batch that has no guard").into())
             }
         }
+    }
+
+    /// Writes a backup: all that is durable at one moment, as a store in a new file. A server goes on meanwhile; what is
+    /// freed in its file during the backup is used anew only after it. The file has this name when it is whole.
+    ///
+    /// ```
+    /// # use durable_runtime::prelude::*;
+    /// # async fn back_up(server: &Server) -> Result<(), Error> {
+    /// server.store().backup("users-2026-11-25.redb").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `backup_exists`, when there is such a file; `store_unavailable`, when there is no room for it or it cannot be written;
+    /// `store_not_permitted`; `backup_unsupported`, when the store is not a file.
+    pub async fn backup(&self, to: impl Into<PathBuf>) -> Result<(), Error> {
+        Ok(self.store.backup(to.into()).await?)
     }
 
     /// Ends the work that is under way, and lets go of the file. A server's store stays open: it is the server that closes

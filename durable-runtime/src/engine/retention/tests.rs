@@ -211,7 +211,7 @@ async fn the_file_stops_growing_under_a_steady_load() {
     const ROUNDS: usize = 12;
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("store.redb");
-    let options = RedbOptions { path: path.clone(), cache_bytes: 1 << 20 };
+    let options = RedbOptions::new(&path);
     let store = Arc::new(open_file(options).await.expect("a new store"));
     let clock = Set(Arc::new(AtomicU64::new(DAY)));
     let engine = engine_over(Limits::default(), store, &clock).await;

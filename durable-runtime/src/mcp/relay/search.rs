@@ -80,7 +80,7 @@ pub(super) async fn connect_to(server: &Server, connection: Uuid) -> Result<Link
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::redb::{CACHE_BYTES, RedbOptions, open_file};
+    use crate::store::redb::{RedbOptions, open_file};
 
     fn opening(name: &str, path: &Path) -> Opening {
         Opening::new(Server::builder(name, "1").store(path)).expect("there is nothing wrong with no tools")
@@ -97,7 +97,7 @@ mod tests {
     async fn a_store_that_is_held_by_what_does_not_listen_is_refused_after_a_while() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("a.redb");
-        let store = open_file(RedbOptions { path: path.clone(), cache_bytes: CACHE_BYTES }).await.expect("a store");
+        let store = open_file(RedbOptions::new(&path)).await.expect("a store");
         let begun = Instant::now();
         let error = held(opening("a", &path), &path).await;
         assert_eq!(error.code(), "store_held");

@@ -1,5 +1,6 @@
 //! The store in one redb file.
 
+mod backup;
 #[cfg(test)]
 pub(crate) mod fuzzing;
 mod medium;
@@ -9,7 +10,7 @@ mod owner;
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ fn table(keyspace: Keyspace) -> Table {
 }
 
 /// Memory for cached pages unless something else is said, in bytes.
-pub(crate) const CACHE_BYTES: usize = 256 << 20;
+const CACHE_BYTES: usize = 256 << 20;
 
 /// How often, and how many times at most, a file that is to be opened again is tried while reads still hold it.
 const LOOK: Duration = Duration::from_millis(1);
@@ -52,6 +53,14 @@ pub(crate) struct RedbOptions {
     pub(crate) path: PathBuf,
     /// Memory for cached pages, in bytes.
     pub(crate) cache_bytes: usize,
+    /// Every commit writes down what is free in the file, so that it need not be walked when it is opened after a kill.
+    pub(crate) quick_recovery: bool,
+}
+
+impl RedbOptions {
+    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), cache_bytes: CACHE_BYTES, quick_recovery: false }
+    }
 }
 
 /// Opens the database, at first and after a failure.
@@ -259,8 +268,13 @@ impl View for OpenView<'_, '_> {
     }
 }
 
-fn commit(database: &Database, group: &[&Batch]) -> Result<Vec<Result<(), usize>>, ::redb::Error> {
-    let transaction = database.begin_write()?;
+fn commit(
+    database: &Database,
+    group: &[&Batch],
+    quick_recovery: bool,
+) -> Result<Vec<Result<(), usize>>, ::redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_quick_repair(quick_recovery);
     let mut answers = Vec::with_capacity(group.len());
     {
         let mut tables = OpenTables { transaction: &transaction, tables: Default::default() };
@@ -307,7 +321,14 @@ impl SyncBackend for RedbBackend {
     }
 
     fn commit_group(&self, group: &[&Batch]) -> Result<Vec<Result<(), usize>>, StoreError> {
-        self.using("write", |database| commit(database, group))
+        self.using("write", |database| commit(database, group, self.options.quick_recovery))
+    }
+
+    fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        // Held as long as the snapshot, for the file cannot be opened again before.
+        let database = self.database()?;
+        let snapshot = database.begin_read().map_err(|error| open::failure(&self.options.path, "read", &error.into()))?;
+        backup::copy(&snapshot, to)
     }
 
     fn close(&self) {

@@ -6,6 +6,8 @@ mod random;
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ::redb::{Database, TableDefinition};
 
@@ -14,7 +16,7 @@ use super::{GroupCommit, RedbBackend, RedbOptions, medium};
 use crate::error::Error;
 
 fn open(path: &Path) -> Result<GroupCommit<RedbBackend>, StoreError> {
-    RedbBackend::open(RedbOptions { path: path.to_owned(), cache_bytes: 1 << 20 })
+    RedbBackend::open(RedbOptions::new(path))
 }
 
 fn refusal(path: &Path) -> Error {
@@ -163,4 +165,49 @@ async fn a_sync_that_failed_is_remembered_by_the_next_process_until_the_file_is_
     }
     assert!(written.iter().all(|part| *part), "all of the file is written before the first sync");
     assert!(!mark.exists());
+}
+
+/// Opens the file as it is in the middle of its use, as after a kill, and gives whether it is walked then.
+fn is_walked_after_a_kill(path: &Path) -> bool {
+    let image = path.with_extension("image");
+    fs::copy(path, &image).expect("copied");
+    let walked = Arc::new(AtomicBool::new(false));
+    let mut builder = Database::builder();
+    builder.set_repair_callback({
+        let walked = Arc::clone(&walked);
+        move |_| walked.store(true, Ordering::SeqCst)
+    });
+    drop(builder.open(&image).expect("a database"));
+    walked.load(Ordering::SeqCst)
+}
+
+#[tokio::test]
+async fn a_file_is_walked_after_a_kill_unless_quick_recovery_is_chosen() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for quick_recovery in [false, true] {
+        let path = directory.path().join(format!("{quick_recovery}.redb"));
+        let options = RedbOptions { quick_recovery, ..RedbOptions::new(&path) };
+        let store = RedbBackend::open(options).expect("a new store");
+        let mut batch = Batch::default();
+        batch.put(Keyspace::Table, *b"k", b"v".to_vec());
+        store.commit(batch).await.expect("committed");
+        assert_eq!(is_walked_after_a_kill(&path), !quick_recovery);
+    }
+}
+
+#[tokio::test]
+async fn a_backup_is_refused_where_a_file_is_and_what_is_left_of_an_earlier_one_is_in_nobodys_way() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = open(&directory.path().join("a.redb")).expect("a new store");
+    let taken = directory.path().join("taken.redb");
+    fs::write(&taken, "mine").expect("written");
+    let refused: Error = store.backup(taken.clone()).await.expect_err("there is a file").into();
+    assert_eq!(refused.code(), "backup_exists");
+    assert_eq!(fs::read_to_string(&taken).expect("read"), "mine");
+    let missing: Error = store.backup(directory.path().join("no/b.redb")).await.expect_err("no directory").into();
+    assert_eq!(missing.code(), "store_unavailable");
+    fs::write(directory.path().join("b.redb.partial"), "half of one").expect("written");
+    store.backup(directory.path().join("b.redb")).await.expect("a backup");
+    assert!(!directory.path().join("b.redb.partial").exists());
+    open(&directory.path().join("b.redb")).expect("a store");
 }

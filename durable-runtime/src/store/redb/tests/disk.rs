@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Bound;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -159,7 +158,7 @@ impl Disk {
 
     /// Opens the store that the disk holds, or makes a new one, as a process does.
     pub(crate) fn open(&self) -> Result<RedbBackend, StoreError> {
-        let options = RedbOptions { path: PathBuf::from("disk.redb"), cache_bytes: self.0.lock().cache_bytes };
+        let options = RedbOptions { cache_bytes: self.0.lock().cache_bytes, ..RedbOptions::new("disk.redb") };
         let (disk, unsynced) = (self.clone(), Arc::clone(&self.0.lock().unsynced));
         let open = move |options: &_| {
             let handle = Handle { disk: disk.clone(), locks: AtomicBool::new(false) };
