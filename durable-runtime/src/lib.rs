@@ -100,7 +100,7 @@ pub use prompt::{Prompt, PromptMessage};
 pub use question::{Elicited, Root, Sampled, Sampling, Unanswered};
 pub use resource::Resource;
 pub use state::State;
-pub use step::StepContext;
+pub use step::{Reconciled, StepContext};
 pub use table::{
     Encoding, Json, KeyRange, OpenStore, Page, Prefix, Raw, ReadTables, SortedMap, Store, TableOperation, Transaction,
     WriteTables,

@@ -14,7 +14,7 @@ pub use crate::notice::LogLevel;
 pub use crate::prompt::PromptMessage;
 pub use crate::question::{Elicited, Sampling, Unanswered};
 pub use crate::state::State;
-pub use crate::step::StepContext;
+pub use crate::step::{Reconciled, StepContext};
 pub use crate::table::{SortedMap, Transaction};
 pub use crate::{
     allow_nondeterminism, audit, durable, durable_prompt, durable_resource, durable_tool, durable_tools, join, once,

@@ -13,8 +13,8 @@ pub use crate::prompt::Prompt;
 pub use crate::resource::Resource;
 pub use crate::state::{State, States, state};
 pub use crate::step::{
-    AtLeast, AtMost, AttemptEnd, InDoubtError, Never, Next, StepContext, StepError, StepKey, StepResult, StepValue,
-    TimedOutError, at_least, at_most, attempt, infallible, key, never,
+    AtLeast, AtMost, AttemptEnd, InDoubtError, Never, Next, NextOrInDoubt, Reconciliation, StepContext, StepError,
+    StepKey, StepResult, StepValue, TimedOutError, at_least, at_most, attempt, infallible, key, never,
 };
 pub use crate::tool::{
     ArgumentError, Body, Completion, Sent, TaskMode, Tool, ToolDefinition, ToolFault, ToolReturn, ToolValue,

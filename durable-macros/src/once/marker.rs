@@ -11,7 +11,7 @@ use syn::{Attribute, Error, Expr, Ident, LitStr, Meta, Pat, Path, Result, Token}
 
 const MARKER: Vocabulary = Vocabulary {
     owner: "`#[once(..)]`",
-    names: &["at_least", "at_most", "name", "key", "infallible", "retry", "retry_on", "timeout"],
+    names: &["at_least", "at_most", "name", "key", "infallible", "retry", "retry_on", "reconcile", "timeout"],
 };
 
 /// How often the effect of a step may happen.
@@ -47,6 +47,8 @@ pub(crate) struct Marker {
     pub(crate) infallible: Option<Span>,
     /// The pattern, possibly with a guard, of the errors after which a step may run again.
     pub(crate) retry_on: Option<TokenStream>,
+    /// What asks what became of an attempt in doubt: a function, or a call of one.
+    pub(crate) reconcile: Option<Expr>,
     /// In source order, with the key among them.
     pub(crate) settings: Vec<Setting>,
 }
@@ -86,8 +88,8 @@ impl Marker {
 impl Marker {
     /// Takes over what the tool says of retries, unless the marker says it or the step is not retried.
     pub(crate) fn inherit(&mut self, retry: &[Setting]) {
-        let says = self.settings.iter().any(|setting| !["key", "timeout_ms"].contains(&setting.method));
-        let retries = self.kind == Kind::AtLeast || self.retry_on.is_some();
+        let says = self.settings.iter().any(|setting| !["key", "timeout_ms", "reconcile"].contains(&setting.method));
+        let retries = self.kind == Kind::AtLeast || self.retry_on.is_some() || self.reconcile.is_some();
         if retries && !says && self.infallible.is_none() {
             self.settings.extend_from_slice(retry);
         }
@@ -99,6 +101,7 @@ struct Reader {
     kind: Option<Kind>,
     retry_at: Option<Span>,
     retry_on_at: Option<Span>,
+    reconcile_at: Option<Span>,
     timeout_at: Option<Span>,
 }
 
@@ -113,9 +116,10 @@ impl Reader {
             key: None,
             infallible: None,
             retry_on: None,
+            reconcile: None,
             settings: Vec::new(),
         };
-        Self { marker, kind: None, retry_at: None, retry_on_at: None, timeout_at: None }
+        Self { marker, kind: None, retry_at: None, retry_on_at: None, reconcile_at: None, timeout_at: None }
     }
 
     fn set(&mut self, method: &'static str, argument: TokenStream, at: Span) {
@@ -153,6 +157,18 @@ impl Reader {
                 self.retry_on_at = Some(name.span());
                 let content = parenthesized(name, input, "retry_on(PaymentError::Network(_))")?;
                 self.marker.retry_on = Some(pattern(name, content)?);
+            }
+            "reconcile" => {
+                let asks: Expr = option::value(name, input, "a function, or a call of one", "find_charge")?;
+                if let Expr::Await(awaited) = &asks {
+                    return Err(Error::new(
+                        awaited.await_token.span,
+                        "what `reconcile` calls is awaited where it is needed: remove the `.await`",
+                    ));
+                }
+                self.set("reconcile", TokenStream::new(), name.span());
+                self.reconcile_at = Some(name.span());
+                self.marker.reconcile = Some(asks);
             }
             _ => {
                 let (milliseconds, at) = quantity::milliseconds(name, input)?;
@@ -192,8 +208,17 @@ impl Reader {
             diagnostics
                 .at(at, "an `at_least` step is retried after every error: remove `retry_on(..)`, or write `at_most`");
         }
-        if let (Some(Kind::AtMost), Some(at), None, None) =
-            (self.kind, self.retry_at, self.retry_on_at, self.marker.infallible)
+        if let (Some(Kind::AtLeast), Some(at)) = (self.kind, self.reconcile_at) {
+            self.marker.reconcile = None;
+            self.marker.settings.retain(|setting| setting.method != "reconcile");
+            diagnostics.at(
+                at,
+                "an `at_least` step that was cut off runs again, and is never in doubt: remove `reconcile`, or write \
+                 `at_most`",
+            );
+        }
+        if let (Some(Kind::AtMost), Some(at), None, None, None) =
+            (self.kind, self.retry_at, self.retry_on_at, self.reconcile_at, self.marker.infallible)
         {
             diagnostics.at(
                 at,

@@ -65,11 +65,19 @@ fn protocol(runtime: &Runtime, context: &Ident, marker: &Marker, name: &str, exp
         let said = said(setting);
         quote_spanned!(ours(setting.at)=> let mut step = step #said;)
     });
-    let outcome_pattern = runtime.item("Next::Outcome", at_marker);
-    let attempt_pattern = runtime.item("Next::Attempt", at_marker);
+    let (next, outcome_pattern, attempt_pattern) = match &marker.reconcile {
+        None => (quote_spanned!(extent.last()=> step.next()), "Next::Outcome", "Next::Attempt"),
+        Some(_) => (
+            quote_spanned!(extent.last()=> step.next_or_in_doubt()),
+            "NextOrInDoubt::Outcome",
+            "NextOrInDoubt::Attempt",
+        ),
+    };
+    let outcome_pattern = runtime.item(outcome_pattern, at_marker);
+    let attempt_pattern = runtime.item(attempt_pattern, at_marker);
+    let reconcile = marker.reconcile.as_ref().map(|asks| reconcile(runtime, context, asks, at_marker));
     let attempt = attempt(runtime, context, marker, extent, expression);
     // These have the bounds that `attempt` has, so at the same place: what is wrong with a type is said once.
-    let next = quote_spanned!(extent.last()=> step.next());
     let end = quote_spanned!(extent.last()=> step.end);
     let outcome = Ident::new("outcome", extent.last()).into_token_stream();
     let received = outcome.clone();
@@ -95,8 +103,30 @@ fn protocol(runtime: &Runtime, context: &Ident, marker: &Marker, name: &str, exp
                     let result = #attempt;
                     #end(&attempt, result #again);
                 }
+                #reconcile
                 #outcome_pattern(#received) => break #outcome,
             }
+        }
+    }
+}
+
+/// The arm in which is asked what became of an attempt in doubt.
+fn reconcile(runtime: &Runtime, context: &Ident, asks: &Expr, at_marker: Extent) -> TokenStream {
+    let extent = Extent::of(asks);
+    let call = match asks {
+        Expr::Path(function) => quote_spanned!(extent.last()=> #function(#context)),
+        call => call.to_token_stream(),
+    };
+    let pattern = runtime.item("NextOrInDoubt::InDoubt", at_marker);
+    let body = extent.group(Delimiter::Brace, quote_spanned!(extent.last()=> #call.await));
+    let body = quote_spanned!(extent.first()=> || async #body);
+    let attempt = runtime.call("attempt", Extent::at(extent.last()), quote!(#context, #body));
+    let reconciled = quote_spanned!(extent.last()=> step.reconciled(&attempt, result));
+    quote_spanned! {extent.last()=>
+        #pattern(attempt) => {
+            let #context = &attempt;
+            let result = #attempt.await;
+            #reconciled;
         }
     }
 }

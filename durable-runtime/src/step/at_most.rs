@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::attempt::{AttemptEnd, Next, StepContext};
 use super::bound::{InDoubtError, StepError, StepResult, StepValue};
 use super::core::{Phase, StepCore};
+use super::reconcile::Inquiry;
 use crate::context::DurableContext;
 use crate::error::AtMostOnceFailedBeforeCompleting;
 use crate::journal::record::{Outcome, Record, StepKind};
@@ -15,8 +16,11 @@ use crate::table::overlay::Overlay;
 
 /// A step whose effect happens once or not at all.
 pub struct AtMost<R> {
-    core: StepCore,
-    phase: Phase,
+    pub(super) core: StepCore,
+    pub(super) phase: Phase,
+    /// Whether it is asked what became of an attempt in doubt.
+    reconciles: bool,
+    pub(super) inquiry: Option<Inquiry>,
     result: std::marker::PhantomData<fn() -> R>,
 }
 
@@ -25,6 +29,8 @@ pub fn at_most<R>(cx: &DurableContext, name: &'static str) -> AtMost<R> {
     AtMost {
         core: StepCore::new(cx, name, StepKind::AtMostOnce),
         phase: Phase::Undecided,
+        reconciles: false,
+        inquiry: None,
         result: std::marker::PhantomData,
     }
 }
@@ -41,6 +47,13 @@ impl<R> AtMost<R> {
     #[must_use]
     pub fn timeout_ms(mut self, millis: u64) -> Self {
         self.core.timeout = Some(Duration::from_millis(millis));
+        self
+    }
+
+    /// It is asked what became of an attempt in doubt.
+    #[must_use]
+    pub fn reconcile(mut self) -> Self {
+        self.reconciles = true;
         self
     }
 }
@@ -77,15 +90,19 @@ impl<R: StepResult<Value: StepValue, Error: StepError + InDoubtError>> AtMost<R>
         }
     }
 
-    fn in_doubt(&self, attempt: u32) -> Phase {
-        let error = R::Error::from(AtMostOnceFailedBeforeCompleting::new(self.core.identity.to_string(), attempt));
-        self.core.ended_with_error(attempt, &error, Outcome::InDoubt)
+    pub(super) fn in_doubt(&self, attempt: u32) -> Phase {
+        self.core.ended_with_error(attempt, &self.in_doubt_error(attempt), Outcome::InDoubt)
+    }
+
+    pub(super) fn in_doubt_error(&self, attempt: u32) -> R::Error {
+        AtMostOnceFailedBeforeCompleting::new(self.core.identity.to_string(), attempt).into()
     }
 
     /// Takes in how an attempt ended; `is_retryable` tells the errors that another attempt may follow.
     pub fn end(&mut self, attempt: &StepContext, end: AttemptEnd<R>, is_retryable: impl FnOnce(&R::Error) -> bool) {
         let number = attempt.attempt();
         self.phase = match end {
+            AttemptEnd::TimedOut(_) if self.reconciles => Phase::InDoubt(number),
             AttemptEnd::TimedOut(_) => self.in_doubt(number),
             AttemptEnd::Returned(result) => match result.into_result() {
                 Ok(value) => self.core.succeeded(attempt, &value),

@@ -119,8 +119,13 @@ impl StepCore {
 
     /// Records the value of the step together with its table writes.
     pub(super) fn succeeded(&self, attempt: &StepContext, value: &impl Serialize) -> Phase {
-        match self.encode(attempt.attempt(), value) {
-            Some(json) => Phase::Ended(self.ended(attempt.attempt(), Outcome::Value(json), attempt.take_writes())),
+        self.succeeded_with(attempt.attempt(), value, attempt.take_writes())
+    }
+
+    /// Records the value of the step together with these table writes.
+    pub(super) fn succeeded_with(&self, attempt: u32, value: &impl Serialize, writes: Overlay) -> Phase {
+        match self.encode(attempt, value) {
+            Some(json) => Phase::Ended(self.ended(attempt, Outcome::Value(json), writes)),
             None => Phase::Halted,
         }
     }
