@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 
-use super::conversation::{Conversation, Notice};
+use super::conversation::Conversation;
+use super::notice::Listener;
 use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
 use crate::journal::record::Ended;
@@ -44,7 +45,7 @@ pub(crate) struct Coming {
     pub(super) answer: watch::Receiver<Option<Answer>>,
     pub(super) admitted: watch::Receiver<bool>,
     pub(super) conversation: Arc<Conversation>,
-    pub(super) notices: Option<broadcast::Receiver<Notice>>,
+    pub(super) notices: Option<Listener>,
 }
 
 impl Submitted {
@@ -67,7 +68,7 @@ impl Submitted {
 
     /// What the invocation and its clients say to each other, while it is in memory, with all that is told since the call was
     /// submitted. To be taken once.
-    pub(crate) fn conversation(&mut self) -> Option<(Arc<Conversation>, broadcast::Receiver<Notice>)> {
+    pub(crate) fn conversation(&mut self) -> Option<(Arc<Conversation>, Listener)> {
         match &mut self.source {
             AnswerSource::Known(_) => None,
             AnswerSource::Coming(coming) => Some((Arc::clone(&coming.conversation), coming.notices.take()?)),

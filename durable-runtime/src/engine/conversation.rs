@@ -6,14 +6,11 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde_json::Value;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 
 use super::invocation::Ticket;
+use super::notice::{Notice, Notices};
 use crate::journal::record::Reply;
-use crate::notice::LogLevel;
-
-/// How many notices wait for a client that is slow to take them; the oldest are given up first.
-const NOTICES: usize = 256;
 
 /// A question that a client is to be asked. It is durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,17 +23,6 @@ pub(crate) struct Question {
 
 /// Questions under their keys: which of the invocation's questions each is.
 pub(crate) type Questions = BTreeMap<String, Arc<Question>>;
-
-/// Something that a client is told beside the result.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Notice {
-    /// How far the call is.
-    Progress { progress: f64, total: Option<f64>, message: Option<String> },
-    /// The connection that the call is answered on is to be ended; its client comes back.
-    CloseStream,
-    /// A message of the tool.
-    Log { level: LogLevel, data: Value },
-}
 
 /// What became of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,9 +40,8 @@ pub(crate) enum Verdict {
 /// Kept for as long as the invocation is in memory, over all runs of its body.
 pub(crate) struct Conversation {
     state: Mutex<State>,
-    /// Tells of every change of the state.
+    /// Tells of every change of the state, and of notices.
     changed: watch::Sender<()>,
-    notices: broadcast::Sender<Notice>,
 }
 
 #[derive(Default)]
@@ -75,6 +60,7 @@ struct State {
     is_over: bool,
     /// The last progress, in words.
     status: Option<String>,
+    notices: Notices,
 }
 
 impl fmt::Debug for Conversation {
@@ -85,7 +71,7 @@ impl fmt::Debug for Conversation {
 
 impl Default for Conversation {
     fn default() -> Self {
-        Self { state: Mutex::default(), changed: watch::Sender::new(()), notices: broadcast::Sender::new(NOTICES) }
+        Self { state: Mutex::default(), changed: watch::Sender::new(()) }
     }
 }
 
@@ -163,7 +149,9 @@ impl Conversation {
     /// Tells clients something at once; nobody may be there.
     pub(super) fn tell(&self, notice: Notice) {
         self.remember(&notice);
-        let _heard = self.notices.send(notice);
+        if self.with_notices(|notices| notices.push(notice)) {
+            self.changed.send_replace(());
+        }
     }
 
     /// Notes what clients were told by an earlier run.
@@ -209,8 +197,8 @@ impl Conversation {
         self.changed.subscribe()
     }
 
-    pub(crate) fn notices(&self) -> broadcast::Receiver<Notice> {
-        self.notices.subscribe()
+    pub(super) fn with_notices<T>(&self, look: impl FnOnce(&mut Notices) -> T) -> T {
+        look(&mut self.state.lock().notices)
     }
 
     /// The questions that are open now.

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::answer::{Answer, Coming};
 use super::conversation::Conversation;
 use super::interruption::{Interruption, InterruptionSignal};
+use super::notice::Listener;
 use crate::id::InvocationId;
 use crate::journal::record::KeyUse;
 
@@ -40,7 +41,7 @@ impl Live {
             answer: self.answer.subscribe(),
             admitted: self.admitted.subscribe(),
             conversation: Arc::clone(&self.conversation),
-            notices: Some(self.conversation.notices()),
+            notices: Some(Listener::new(Arc::clone(&self.conversation))),
         }
     }
 }

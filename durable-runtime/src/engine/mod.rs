@@ -15,6 +15,7 @@ mod intervention;
 mod invocation;
 mod limit;
 mod look;
+mod notice;
 mod question;
 mod recovery;
 mod rehearsal;
@@ -34,7 +35,7 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use admission::{Call, Name, Refusal, digest};
 pub(crate) use answer::{Answer, Submitted};
-pub(crate) use conversation::{Conversation, Notice, Question, Questions, Verdict};
+pub(crate) use conversation::{Conversation, Question, Questions, Verdict};
 pub(crate) use delivery::Delivery;
 pub(crate) use derived_key::{KeySource, check as check_key_source};
 pub use fit::Unfit;
@@ -43,6 +44,7 @@ pub(crate) use intervention::unknown;
 pub(crate) use invocation::{Invocation, Surroundings, TransactionEnd};
 pub use limit::Limits;
 pub(crate) use look::Look;
+pub(crate) use notice::{Listener, Notice};
 pub use validation::Difference;
 
 use self::admission::KeyLocks;

@@ -9,14 +9,14 @@ use rmcp::model::{
 };
 use rmcp::service::{Peer, PeerRequestOptions, ServiceError};
 use rmcp::{ErrorData, RoleServer};
-use tokio::sync::{broadcast, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::question;
 use super::session::CallStream;
 use crate::clock::Timestamp;
-use crate::engine::{Conversation, Engine, Notice, Questions, Submitted, Verdict};
+use crate::engine::{Conversation, Engine, Listener, Notice, Questions, Submitted, Verdict};
 use crate::id::InvocationId;
 use crate::journal::record::Reply;
 use crate::notice::LogLevel;
@@ -50,7 +50,7 @@ pub(super) struct Dialogue {
     tool: String,
     client: Client,
     conversation: Arc<Conversation>,
-    notices: broadcast::Receiver<Notice>,
+    notices: Listener,
     changes: watch::Receiver<()>,
     /// Questions that the client is being asked.
     asked: HashMap<String, Asked>,
@@ -97,6 +97,7 @@ impl Dialogue {
     pub(super) async fn hold(&mut self) -> InputRequired {
         loop {
             self.changes.borrow_and_update();
+            self.tell_news().await;
             self.withdraw();
             if let Channel::Response(_) = self.client.channel {
                 if let Some(required) = self.conversation.open_at_rest().and_then(|open| self.input_required(&open)) {
@@ -107,12 +108,6 @@ impl Dialogue {
             }
             tokio::select! {
                 biased;
-                notice = self.notices.recv() => match notice {
-                    Ok(notice) => self.tell(notice).await,
-                    // Notices are best effort; these were too many at once.
-                    Err(broadcast::error::RecvError::Lagged(_)) => {}
-                    Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
-                },
                 Some(answered) = self.asking.join_next() => {
                     if let Ok((key, verdict)) = answered {
                         self.answered(&key, verdict);
@@ -129,14 +124,14 @@ impl Dialogue {
 
     /// Tells what was said before the end.
     pub(super) async fn flush(&mut self) {
-        loop {
-            match self.notices.try_recv() {
-                Ok(notice) => self.tell(notice).await,
-                Err(broadcast::error::TryRecvError::Lagged(_)) => {}
-                Err(broadcast::error::TryRecvError::Empty | broadcast::error::TryRecvError::Closed) => break,
-            }
-        }
+        self.tell_news().await;
         self.withdraw();
+    }
+
+    async fn tell_news(&mut self) {
+        while let Some(notice) = self.notices.next() {
+            self.tell(notice).await;
+        }
     }
 
     fn input_required(&self, open: &Questions) -> Option<InputRequired> {

@@ -327,7 +327,8 @@ impl SyncBackend for RedbBackend {
     fn backup(&self, to: &Path) -> Result<(), StoreError> {
         // Held as long as the snapshot, for the file cannot be opened again before.
         let database = self.database()?;
-        let snapshot = database.begin_read().map_err(|error| open::failure(&self.options.path, "read", &error.into()))?;
+        let snapshot =
+            database.begin_read().map_err(|error| open::failure(&self.options.path, "read", &error.into()))?;
         backup::copy(&snapshot, to)
     }
 
