@@ -36,13 +36,7 @@ pub trait SyncBackend: Send + Sync + 'static {
 
     /// Writes all that there is at one moment into a new file, beside the load.
     fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        Err(StoreError::unusable(
-            "backup_unsupported",
-            format!(
-                "this store writes no backups, so none was made as `{}`; use what its own system has",
-                to.display()
-            ),
-        ))
+        Err(StoreError::no_backups(to))
     }
 
     /// Lets go of what the backend holds.

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 use std::ops::Bound;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
 pub use commit::{CommitCounts, GroupCommit, SyncBackend};
@@ -185,7 +185,13 @@ pub trait Commit: Send + Sync + 'static {
 /// A store of durable state.
 pub trait Store: Read + Commit {
     /// Writes all that is durable at one moment into a new store of this kind at this path, beside the load.
-    fn backup(&self, to: PathBuf) -> StoreFuture<'_, Result<(), StoreError>>;
+    ///
+    /// # Errors
+    ///
+    /// `backup_unsupported`, unless the store says otherwise.
+    fn backup(&self, to: PathBuf) -> StoreFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move { Err(StoreError::no_backups(&to)) })
+    }
 
     /// Ends the work that is under way, and lets go of what the store holds (a file, its lock). Calls that come later fail.
     fn close(&self) -> StoreFuture<'_, ()>;
@@ -213,6 +219,13 @@ impl StoreError {
     /// A failure that may pass.
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self { kind: ErrorKind::Retry, code: "store_unavailable", message: message.into() }
+    }
+
+    fn no_backups(to: &Path) -> Self {
+        Self::unusable(
+            "backup_unsupported",
+            format!("this store writes no backups, so none was made as `{}`; use what its own system has", to.display()),
+        )
     }
 
     /// A failure that does not pass until somebody does something.

@@ -117,6 +117,13 @@ impl RedbBackend {
 
     /// Opens the file when the last ones who read from it as it was have let go of it, or says that they have not.
     fn open_again(&self) -> Result<Database, StoreError> {
+        // A new file in its place would be an empty store, in which nothing of what was promised is kept.
+        if self.owner.is_some() && !self.options.path.exists() {
+            return Err(StoreError::unavailable(format!(
+                "the file of the store `{}` is gone; put it back, and the server goes on",
+                self.options.path.display()
+            )));
+        }
         let mut looks = 0;
         loop {
             match (self.opener)(&self.options) {

@@ -211,3 +211,24 @@ async fn a_backup_is_refused_where_a_file_is_and_what_is_left_of_an_earlier_one_
     assert!(!directory.path().join("b.redb.partial").exists());
     open(&directory.path().join("b.redb")).expect("a store");
 }
+
+#[tokio::test]
+async fn a_file_that_is_gone_is_not_made_anew_while_its_server_runs() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (path, elsewhere) = (directory.path().join("a.redb"), directory.path().join("moved.redb"));
+    let unsynced = medium::Unsynced::of(&path);
+    let opener = Box::new(move |options: &RedbOptions| super::open::open(options, &unsynced));
+    let mut backend = RedbBackend::open_by(RedbOptions::new(&path), opener).expect("a new store");
+    backend.owner = Some(super::OwnerNote::write(&path));
+    let mut batch = Batch::default();
+    batch.put(Keyspace::Table, *b"k", b"v".to_vec());
+    backend.commit_group(&[&batch]).expect("committed");
+    fs::rename(&path, &elsewhere).expect("moved");
+    // As after a commit that failed.
+    *backend.database.write() = None;
+    let gone: Error = backend.get(Keyspace::Table, b"k").expect_err("there is no file").into();
+    assert_eq!(gone.code(), "store_unavailable");
+    assert!(!path.exists());
+    fs::rename(&elsewhere, &path).expect("moved back");
+    assert_eq!(backend.get(Keyspace::Table, b"k").expect("the store again"), Some(b"v".to_vec()));
+}
