@@ -224,7 +224,10 @@ impl StoreError {
     fn no_backups(to: &Path) -> Self {
         Self::unusable(
             "backup_unsupported",
-            format!("this store writes no backups, so none was made as `{}`; use what its own system has", to.display()),
+            format!(
+                "this store writes no backups, so none was made as `{}`; use what its own system has",
+                to.display()
+            ),
         )
     }
 
