@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::serve::ListenerExt as _;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio_util::sync::CancellationToken;
@@ -103,7 +104,13 @@ impl Listening {
         let cut = CancellationToken::new();
         let router = axum::Router::new().nest_service("/mcp", service(&self.server, &cut));
         let no_more = CancellationToken::new();
-        let serving = axum::serve(self.listener, router).with_graceful_shutdown(no_more.clone().cancelled_owned());
+        // What is small is sent at once: an answer would wait for the client's delayed acknowledgement, 40 ms.
+        let listener = self.listener.tap_io(|connection| {
+            if let Err(error) = connection.set_nodelay(true) {
+                tracing::debug!(%error, "a connection waits for acknowledgements");
+            }
+        });
+        let serving = axum::serve(listener, router).with_graceful_shutdown(no_more.clone().cancelled_owned());
         let mut serving = tokio::spawn(serving.into_future());
         tokio::select! {
             ended = &mut serving => return ended.map_err(io::Error::other).flatten().map_err(failed),
