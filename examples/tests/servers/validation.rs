@@ -27,7 +27,9 @@ async fn validation_prints_a_line_for_each_call_that_differs_and_fails() {
     let lines = String::from_utf8(output.stdout).expect("the differences are text");
     assert_eq!(lines.lines().count(), 2, "{lines}");
     for line in lines.lines() {
-        assert!(line.ends_with("of `create_user_with_profile`: this build has no such tool"), "{line}");
+        let says =
+            "of `create_user_with_profile`: this server has no tool `create_user_with_profile`; start one that has it";
+        assert!(line.ends_with(says), "{line}");
     }
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("error: differences between the journals and this build: 2"), "{said}");
