@@ -59,6 +59,7 @@ impl Engine {
         // A clean stop waits for it.
         self.tasks.spawn(async move {
             tokio::select! {
+                biased;
                 () = engine.note_delivery(id) => {}
                 () = engine.abandoning.cancelled() => {}
             }

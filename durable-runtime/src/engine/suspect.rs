@@ -52,6 +52,7 @@ impl Engine {
         let Some(mut proof) = proof else { return };
         let clock = &self.surroundings.clock;
         tokio::select! {
+            biased;
             _shown_or_gone = proof.wait_for(|shown| *shown) => {}
             () = clock.sleep_until(clock.now().after(TURN)) => {}
             () = self.stopping.cancelled() => {}

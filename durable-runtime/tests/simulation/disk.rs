@@ -116,19 +116,16 @@ impl Mounted {
                 self.disk.world.note(format!("fault {fault:?}"));
             }
             if self.life.is_over() {
-                return;
+                return self.abandon();
             }
             match fault {
-                Some(Fault::CrashBefore) => {
+                Some(fault @ (Fault::CrashBefore | Fault::CrashAfter)) => {
+                    if fault == Fault::CrashAfter {
+                        self.apply(&group);
+                    }
                     self.life.end();
-                    self.life.report(Fault::CrashBefore);
-                    return;
-                }
-                Some(Fault::CrashAfter) => {
-                    self.apply(&group);
-                    self.life.end();
-                    self.life.report(Fault::CrashAfter);
-                    return;
+                    self.life.report(fault);
+                    return self.abandon();
                 }
                 Some(fault @ (Fault::Zombie | Fault::Stop)) => self.life.report(fault),
                 Some(Fault::Slow) => tokio::time::sleep(Duration::from_secs(20)).await,
@@ -151,6 +148,11 @@ impl Mounted {
                 self.pause(2).await;
             }
         }
+    }
+
+    /// Nothing of what waits becomes durable.
+    fn abandon(&self) {
+        self.queue.lock().waiting.clear();
     }
 
     /// Makes batches durable, one after another.

@@ -3,7 +3,21 @@
 //!
 //! A failing seed is printed, with the smallest plan that still fails. `DURABLE_SIMULATION_SEED=7` runs one seed, and prints
 //! all that happens; `DURABLE_SIMULATION_SEEDS=100000` runs more than the few that a test run has time for, from
-//! `DURABLE_SIMULATION_FIRST=0` on.
+//! `DURABLE_SIMULATION_FIRST=0` on. A seed is the same run as long as neither the generator nor the engine's order of work
+//! changes; what a seed has found is held by a test of its own beside the code that it mends.
+//!
+//! It has teeth: with the engine broken in one of these ways, 2000 seeds are enough, and mostly the first ten.
+//!
+//! | what was broken | the promise that was seen to be broken | first seed |
+//! |---|---|---|
+//! | commits of an invocation do not guard its row | a recorded outcome never changes (a zombie went on) | 737 |
+//! | a batch counts as durable when it is gathered | the start of an at-most-once attempt is durable before it | 0 |
+//! | the start of an at-most-once attempt is not recorded | the same | 0 |
+//! | a step in doubt is attempted again | an at-most-once attempt starts at most once | 12 |
+//! | table writes are left out of the batch | journal and tables agree | 0 |
+//! | a replay gives operations other identities | journal and tables agree (the operation is done again) | 1 |
+//! | a replay numbers the journal's next row too low | a recorded outcome never changes | 1 |
+//! | nobody wakes what waits outside of memory | nothing is stuck without a reason | 6 |
 
 mod chance;
 mod disk;
@@ -100,7 +114,7 @@ fn what_failed_once_does_not_fail_again() {
 
 #[test]
 fn one_seed_is_one_run_bit_by_bit() {
-    for seed in [1, 2, 3, 5, 8] {
+    for seed in (0..40).chain([1195, 1824]) {
         let plan = Plan::of(seed);
         let (one, other) = (run(&plan), run(&plan));
         let differs = one.trace.iter().zip(&other.trace).position(|(one, other)| one != other);

@@ -43,6 +43,9 @@ impl Clock for SimulatedClock {
 /// After so long everything must have come to its end.
 const HORIZON: Duration = Duration::from_secs(60 * 60);
 
+/// After so long a run that has not ended never does: while all wait, the clock jumps to this.
+const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+
 pub(crate) fn run(plan: &Plan) -> Ran {
     let world = Arc::new(World::new(plan.seed));
     let ran = catch_unwind(AssertUnwindSafe(|| {
@@ -51,7 +54,11 @@ pub(crate) fn run(plan: &Plan) -> Ran {
             .start_paused(true)
             .build()
             .expect("the system gives a runtime");
-        runtime.block_on(simulate(plan, &world));
+        runtime.block_on(async {
+            if tokio::time::timeout(PATIENCE, simulate(plan, &world)).await.is_err() {
+                world.broken("nothing is stuck without a reason", "something is waited for that does not come");
+            }
+        });
     }));
     if ran.is_err() {
         world.broken("nothing panics", "the simulation or the engine did");
