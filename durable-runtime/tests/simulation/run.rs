@@ -9,8 +9,8 @@ use std::time::Duration;
 use durable_runtime::prelude::*;
 use durable_runtime::store::Keyspace;
 use durable_runtime::{Clock, ErrorKind, InvocationId, Limits, LocalResult, Timestamp};
+use parking_lot::Mutex;
 use serde_json::json;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::disk::Disk;
@@ -49,11 +49,10 @@ const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) fn run(plan: &Plan) -> Ran {
     let world = Arc::new(World::new(plan.seed));
     let ran = catch_unwind(AssertUnwindSafe(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            .build()
-            .expect("the system gives a runtime");
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        #[cfg(tokio_unstable)]
+        runtime.rng_seed(tokio::runtime::RngSeed::from_bytes(&plan.seed.to_be_bytes()));
+        let runtime = runtime.enable_all().start_paused(true).build().expect("the system gives a runtime");
         runtime.block_on(async {
             if tokio::time::timeout(PATIENCE, simulate(plan, &world)).await.is_err() {
                 world.broken("nothing is stuck without a reason", "something is waited for that does not come");
@@ -66,16 +65,18 @@ pub(crate) fn run(plan: &Plan) -> Ran {
     Ran { trace: world.trace(), log: world.log(), violation: world.violation() }
 }
 
-type Open = Option<Server>;
+/// The server that is open, if one is. Clients look at it again and again: those who wait for one thing are woken in an order
+/// that tokio leaves to chance.
+type Open = Arc<Mutex<Option<Server>>>;
 
 async fn simulate(plan: &Plan, world: &Arc<World>) {
     let began = Instant::now();
     let disk = Disk::new(Arc::clone(world), plan.faults.clone());
     let programs = Arc::new(plan.programs.clone());
-    let (now, open) = watch::channel::<Open>(None);
+    let open = Open::default();
     let mut clients = tokio::task::JoinSet::new();
     for client in &plan.clients {
-        clients.spawn(call(client.clone(), open.clone(), Arc::clone(world)));
+        clients.spawn(call(client.clone(), Arc::clone(&open), Arc::clone(world)));
     }
     let mut are_done = false;
     for life in 1_u64.. {
@@ -106,7 +107,7 @@ async fn simulate(plan: &Plan, world: &Arc<World>) {
             }
         };
         world.note(format!("life {life}"));
-        now.send_replace(Some(server.clone()));
+        *open.lock() = Some(server.clone());
         let ended = tokio::select! {
             biased;
             fault = alive.ended() => Some(fault),
@@ -120,7 +121,7 @@ async fn simulate(plan: &Plan, world: &Arc<World>) {
             check_end(&server, world).await;
             return;
         };
-        now.send_replace(None);
+        *open.lock() = None;
         match fault {
             Fault::Stop => server.shutdown().await,
             Fault::Zombie => {
@@ -140,9 +141,9 @@ async fn simulate(plan: &Plan, world: &Arc<World>) {
 }
 
 /// A client that makes one call, again and again until it has an answer, as long as it has patience.
-async fn call(client: Client, open: watch::Receiver<Open>, world: Arc<World>) {
+async fn call(client: Client, open: Open, world: Arc<World>) {
     tokio::time::sleep(Duration::from_millis(client.at_ms)).await;
-    let calling = ask(&client, open.clone(), &world);
+    let calling = ask(&client, Arc::clone(&open), &world);
     let cancelling = async {
         let Some(millis) = client.cancels_after_ms else { return std::future::pending::<()>().await };
         tokio::time::sleep(Duration::from_millis(millis)).await;
@@ -163,13 +164,19 @@ async fn call(client: Client, open: watch::Receiver<Open>, world: Arc<World>) {
     }
 }
 
-async fn living(open: &mut watch::Receiver<Open>) -> Option<Server> {
-    open.wait_for(Option::is_some).await.ok().and_then(|server| server.clone())
+async fn living(open: &Open) -> Server {
+    loop {
+        let server = open.lock().clone();
+        match server {
+            Some(server) => return server,
+            None => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    }
 }
 
-async fn ask(client: &Client, mut open: watch::Receiver<Open>, world: &World) {
+async fn ask(client: &Client, open: Open, world: &World) {
     loop {
-        let Some(server) = living(&mut open).await else { return };
+        let server = living(&open).await;
         let mut call = server.call("run", json!({ "program": client.program }));
         if let Some(key) = client.key {
             call = call.idempotency_key(format!("key {key}"));
@@ -204,8 +211,8 @@ fn text(answer: &LocalResult) -> String {
     }
 }
 
-async fn cancel_any(mut open: watch::Receiver<Open>, world: &World) {
-    let Some(server) = living(&mut open).await else { return };
+async fn cancel_any(open: Open, world: &World) {
+    let server = living(&open).await;
     let Ok(page) = server.invocations().unfinished(None, 100).await else { return };
     if page.invocations.is_empty() {
         return;
