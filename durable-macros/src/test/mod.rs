@@ -6,7 +6,7 @@ use crate::origin::Runtime;
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
 use syn::ext::IdentExt as _;
-use syn::parse::ParseStream;
+use syn::parse::{ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
 use syn::{Error, Ident, ItemFn, LitStr, Path, Result, Token, parenthesized};
 
@@ -67,7 +67,10 @@ fn steps(name: &Ident, input: ParseStream<'_>) -> Result<Vec<LitStr>> {
     }
     let list;
     parenthesized!(list in input);
-    let steps = Punctuated::<LitStr, Token![,]>::parse_terminated_with(&list, step)?;
+    // Taken whole: syn has a second message of its own for what is left of a list.
+    let list: TokenStream = list.parse()?;
+    let names = |input: ParseStream<'_>| Punctuated::<LitStr, Token![,]>::parse_terminated_with(input, step);
+    let steps = names.parse2(list)?;
     if steps.is_empty() {
         return Err(Error::new(name.span(), remedy));
     }
