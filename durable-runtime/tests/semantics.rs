@@ -4,7 +4,7 @@
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use durable_runtime::prelude::*;
@@ -304,8 +304,52 @@ async fn a_body_that_panicked_goes_on_from_where_it_was() {
     let server = server().tool(panics_for_a_while).open().await.expect("a server");
     let answer = server.call("panics_for_a_while", json!({ "run": "panics" })).await.expect("an answer");
     assert_eq!(answer.result, Ok(json!(7)));
-    // The outcome of the second step was seen by the body that panicked, and was not yet durable then: it ran again.
-    assert_eq!(effects("panics").iter().filter(|line| *line == "charge 1").count(), 1);
+    assert_eq!(effects("panics"), ["charge 1", "second 1"]);
+}
+
+const PAID: SortedMap<u32> = SortedMap::new("paid");
+
+static CAME_TO: AtomicU64 = AtomicU64::new(0);
+
+async fn pay(cx: &StepContext, run: &str) -> Result<u32, ToolError> {
+    effect(run, cx);
+    PAID.insert(cx, [("step", 1)]).await?;
+    tokio::task::yield_now().await;
+    Ok(1)
+}
+
+/// Panics in the poll in which its step ends, in its first run, and reads beside that. Tells when it came beyond that.
+#[durable_tool]
+async fn panics_at_the_end(cx: &DurableContext, run: String) -> Result<u64, ToolError> {
+    let (came_to, read) = join!(
+        async {
+            #[once(at_most)]
+            pay(cx, &run).await?;
+            let now = cx.now().as_millis();
+            #[allow_nondeterminism]
+            let is_first_run = CAME_TO.compare_exchange(0, now, Ordering::SeqCst, Ordering::SeqCst).is_ok();
+            assert!(!is_first_run, "after the step");
+            Ok::<_, ToolError>(now)
+        },
+        async {
+            for _ in 0..100 {
+                PAID.get(cx, "nothing").await?;
+            }
+            Ok::<_, ToolError>(())
+        },
+    );
+    read?;
+    came_to
+}
+
+#[tokio::test]
+async fn an_attempt_that_ended_in_the_poll_of_a_panic_is_not_in_doubt() {
+    let server = server().tool(panics_at_the_end).open().await.expect("a server");
+    let answer = server.call("panics_at_the_end", json!({ "run": "ended" })).await.expect("an answer");
+    // What the body came to after the end of the step is not kept: it is that of the run that did not panic.
+    assert!(answer.result.expect("a time").as_u64() > Some(CAME_TO.load(Ordering::SeqCst)));
+    assert_eq!(effects("ended"), ["pay 1"]);
+    assert_eq!(PAID.count(&server.store(), ..).await.expect("a table"), 1);
 }
 
 #[tokio::test]

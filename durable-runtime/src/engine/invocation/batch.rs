@@ -23,6 +23,29 @@ impl Ticket {
     }
 }
 
+/// Records, and writes that become durable with them.
+#[derive(Default)]
+pub(super) struct Gathered {
+    pub(super) records: Vec<Record>,
+    pub(super) writes: Overlay,
+}
+
+impl Gathered {
+    fn add(&mut self, record: Record, writes: Overlay) {
+        self.records.push(record);
+        self.writes.extend(writes);
+    }
+
+    fn append(&mut self, later: Self) {
+        self.records.extend(later.records);
+        self.writes.extend(later.writes);
+    }
+
+    fn forget_starts(&mut self) {
+        self.records.retain(|record| !matches!(record, Record::Started { .. }));
+    }
+}
+
 /// What a run's last batch says of the invocation.
 pub(in crate::engine) enum BatchEnd {
     Ended(Ended),
@@ -34,13 +57,13 @@ impl Invocation {
     /// Records that the call is cancelled and to be undone.
     pub(in crate::engine) fn record_cancellation(&self, reason: String) {
         let at = self.now().as_millis();
-        self.state.lock().records.push(Record::Cancelled { reason, at });
+        self.state.lock().since.records.push(Record::Cancelled { reason, at });
     }
 
     /// Records that a person has ended the call.
     pub(in crate::engine) fn record_completion(&self) {
         let at = self.now().as_millis();
-        self.state.lock().records.push(Record::Completed { at });
+        self.state.lock().since.records.push(Record::Completed { at });
     }
 
     /// Adds to the batch that is being gathered.
@@ -53,8 +76,11 @@ impl Invocation {
             return Ticket(state.gathering);
         }
         state.journal_bytes += record.payload_bytes();
-        state.records.push(record);
-        state.writes.extend(writes);
+        state.since.add(record, writes);
+        if is_of_attempt {
+            let since = std::mem::take(&mut state.since);
+            state.gathered.append(since);
+        }
         Ticket(state.gathering)
     }
 
@@ -99,15 +125,16 @@ impl Invocation {
         let mut state = self.state.lock();
         state.hold = Hold::Interrupted;
         // Their attempts have not begun, for these are not durable; recorded they would be in doubt for nothing.
-        state.records.retain(|record| !matches!(record, Record::Started { .. }));
+        state.gathered.forget_starts();
+        state.since.forget_starts();
     }
 
-    /// Forgets what the body has produced since the last batch, but for the call's admission: the body panicked, and is run
-    /// again.
+    /// Forgets what the body has produced since the last batch and since the last attempt that ended: the body panicked, and is
+    /// run again. An end is not forgotten, for the effect has happened; nor is what was there before, on which it may depend.
     pub(in crate::engine) fn forget_unfinished_poll(&self) {
         let mut state = self.state.lock();
-        state.records.retain(|record| matches!(record, Record::Admitted(_)));
-        state.writes.clear();
+        state.gathered.forget_starts();
+        state.since = Gathered::default();
         state.transactions.clear();
         state.notices.clear();
         // This run has not done better than those before it.
@@ -190,7 +217,9 @@ impl Invocation {
             batch.put(Keyspace::Unfinished, row_key, row.clone());
             state.owned_row = OwnedRow::Stored(row);
         }
-        let records = std::mem::take(&mut state.records);
+        let since = std::mem::take(&mut state.since);
+        state.gathered.append(since);
+        let Gathered { records, writes } = std::mem::take(&mut state.gathered);
         let transactions = std::mem::take(&mut state.transactions);
         if !transactions.is_empty() {
             let journal_key = journal_key(self.id, state.next_row);
@@ -203,7 +232,6 @@ impl Invocation {
         if let Some(BatchEnd::Ended(ended)) = end {
             retention::put_result(&mut batch, self.id, ended, state.next_row, self.key_row.as_deref());
         }
-        let writes = std::mem::take(&mut state.writes);
         state.writes_in_flight = writes.clone();
         for (key, value) in writes.into_rows() {
             match value {
@@ -233,7 +261,7 @@ impl Invocation {
 
 impl State {
     pub(super) fn has_gathered_nothing(&self) -> bool {
-        self.records.is_empty() && self.transactions.is_empty()
+        self.gathered.records.is_empty() && self.since.records.is_empty() && self.transactions.is_empty()
     }
 }
 

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use self::activity::Activity;
+use self::batch::Gathered;
 pub(in crate::engine) use self::batch::{BatchEnd, Ticket, journal_key};
 use self::transaction::Staged;
 pub(crate) use self::transaction::TransactionEnd;
@@ -60,9 +61,9 @@ enum Hold {
 }
 
 struct State {
-    /// Records and writes of the batch that is being gathered.
-    records: Vec<Record>,
-    writes: Overlay,
+    /// What the batch that is being gathered has, up to the last end of an attempt, and since then.
+    gathered: Gathered,
+    since: Gathered,
     transactions: Vec<Staged>,
     /// What clients are told when the batch of the ticket is durable.
     notices: Vec<(Ticket, Notice)>,
@@ -177,8 +178,8 @@ impl Invocation {
             key_row: None,
             proof: None,
             state: Mutex::new(State {
-                records,
-                writes: Overlay::default(),
+                gathered: Gathered { records, ..Gathered::default() },
+                since: Gathered::default(),
                 transactions: Vec::new(),
                 notices: Vec::new(),
                 writes_in_flight: Overlay::default(),
@@ -291,7 +292,8 @@ impl Invocation {
     fn written(&self, own: Option<Overlay>, part: impl Fn(&Overlay) -> Overlay) -> Overlay {
         let state = self.state.lock();
         let mut over = part(&state.writes_in_flight);
-        over.extend(part(&state.writes));
+        over.extend(part(&state.gathered.writes));
+        over.extend(part(&state.since.writes));
         over.extend(own.unwrap_or_default());
         over
     }
