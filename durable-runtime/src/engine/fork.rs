@@ -85,13 +85,17 @@ impl Engine {
         for (row, records) in (1..).zip(kept.chunks(ROW_RECORDS)) {
             batch.put(Keyspace::Journal, journal_key(id, row), codec::encode(&records.to_vec()));
         }
-        self.commit(batch).await?;
+        let committed = self.commit(batch).await;
         drop(held);
+        if committed.as_ref().is_err_and(|error| error.code() == "store_shared") {
+            return committed.map(|()| id);
+        }
+        // A commit that seems to have failed may be durable, and nobody else would run the fork then.
         tracing::info!(invocation = %id, %from, step = %identity, "a person has forked an invocation");
         if self.directory.enter(id).is_some() {
             self.execute(id, None);
         }
-        Ok(id)
+        committed.map(|()| id)
     }
 
     /// Lets the idempotency key of an invocation give its fork, if it gives the invocation now.

@@ -131,10 +131,14 @@ impl Engine {
         batch.guard(Keyspace::Unfinished, key.clone(), Some(row));
         batch.put(Keyspace::Unfinished, key, codec::encode(&running));
         batch.put(Keyspace::Journal, journal_key(held.id, next_row), codec::encode(&vec![record]));
-        self.commit(batch).await?;
+        let committed = self.commit(batch).await;
+        if committed.as_ref().is_err_and(|error| error.code() == "store_shared") {
+            return committed;
+        }
+        // A commit that seems to have failed may be durable, and nobody else would run it then. What is still parked says so.
         tracing::info!(invocation = %held.id, "a person lets an invocation go on");
         held.go_on();
-        Ok(())
+        committed
     }
 
     /// Refuses an outcome that is too large.
