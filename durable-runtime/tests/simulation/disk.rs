@@ -114,6 +114,9 @@ impl Mounted {
             };
             if let Some(fault) = fault {
                 self.disk.world.note(format!("fault {fault:?}"));
+                if fault != Fault::Slow {
+                    self.disk.world.fault();
+                }
             }
             if self.life.is_over() {
                 return self.abandon();

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::chance::Chance;
+use crate::trouble::Person;
 
 /// How an attempt of a step ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub(crate) enum Act {
     FailToReach,
     /// It does not end by itself.
     Hang,
+    /// It panics, and succeeds when it is made again.
+    Panic,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +61,21 @@ pub(crate) enum Op {
     Loop(u32, Vec<Op>),
     Help(Vec<Op>),
     Fail,
+    /// The first runs that come to it panic.
+    Panic {
+        number: u32,
+        runs: u32,
+    },
+}
+
+/// A tool.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Program {
+    pub(crate) ops: Vec<Op>,
+    /// What undoes a cancelled call.
+    pub(crate) undo: Option<Vec<Op>>,
+    pub(crate) timeout_ms: Option<u64>,
+    pub(crate) is_audited: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,25 +112,27 @@ pub(crate) enum Fault {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,
-    pub(crate) programs: Vec<Vec<Op>>,
+    pub(crate) programs: Vec<Program>,
     pub(crate) clients: Vec<Client>,
+    pub(crate) people: Vec<Person>,
     /// By the number of the commit.
     pub(crate) faults: BTreeMap<u64, Fault>,
 }
 
-struct Author {
-    chance: Chance,
-    steps: usize,
+pub(crate) struct Author {
+    pub(crate) chance: Chance,
+    /// How many names of steps are taken.
+    pub(crate) steps: usize,
 }
 
 impl Plan {
     pub(crate) fn of(seed: u64) -> Self {
-        let mut author = Author { chance: Chance::of(seed), steps: 0 };
-        let programs: Vec<Vec<Op>> = (0..=author.chance.below(2))
+        let mut author = Author::new(Chance::of(seed));
+        let programs: Vec<Program> = (0..=author.chance.below(2))
             .map(|_| {
                 author.steps = 0;
                 let length = 1 + author.chance.below(5);
-                author.ops(length, 0)
+                Program { ops: author.ops(length, 0), ..Program::default() }
             })
             .collect();
         let chance = &mut author.chance;
@@ -143,7 +163,11 @@ impl Plan {
             };
             faults.insert(2 + chance.below(30), fault);
         }
-        Self { seed, programs, clients, faults }
+        let mut plan = Self { seed, programs, clients, people: Vec::new(), faults };
+        if !Self::is_plain(seed) {
+            plan.trouble();
+        }
+        plan
     }
 
     /// This plan with one piece less, in every way.
@@ -171,12 +195,13 @@ impl Plan {
             }
         }
         for (index, program) in self.programs.iter().enumerate() {
-            smaller.extend(smaller_ops(program).into_iter().map(|ops| {
+            smaller.extend(smaller_ops(&program.ops).into_iter().map(|ops| {
                 let mut plan = self.clone();
-                plan.programs[index] = ops;
+                plan.programs[index].ops = ops;
                 plan
             }));
         }
+        smaller.extend(self.less_troubled());
         smaller.retain(|plan| plan != self);
         smaller
     }
@@ -238,7 +263,11 @@ const NAMES: [&str; 48] = [
 ];
 
 impl Author {
-    fn ops(&mut self, length: u64, depth: u32) -> Vec<Op> {
+    pub(crate) fn new(chance: Chance) -> Self {
+        Self { chance, steps: 0 }
+    }
+
+    pub(crate) fn ops(&mut self, length: u64, depth: u32) -> Vec<Op> {
         (0..length).map(|_| self.op(depth)).collect()
     }
 
@@ -284,7 +313,7 @@ impl Author {
         }
     }
 
-    fn step(&mut self) -> Step {
+    pub(crate) fn step(&mut self) -> Step {
         let name = NAMES[self.steps];
         self.steps += 1;
         let chance = &mut self.chance;

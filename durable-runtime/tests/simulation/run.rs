@@ -8,14 +8,16 @@ use std::time::Duration;
 
 use durable_runtime::prelude::*;
 use durable_runtime::store::Keyspace;
-use durable_runtime::{Clock, ErrorKind, InvocationId, Limits, LocalResult, Timestamp};
+use durable_runtime::{Clock, ErrorKind, Limits, LocalResult, Timestamp};
 use parking_lot::Mutex;
 use serde_json::json;
 use tokio::time::Instant;
 
 use crate::disk::Disk;
+use crate::end;
+use crate::person::interfere;
 use crate::program::{Client, Fault, Plan};
-use crate::tool::Interpreter;
+use crate::tool::{self, Interpreter};
 use crate::world::{Snapshot, World};
 
 /// What a run leaves behind.
@@ -47,7 +49,7 @@ const HORIZON: Duration = Duration::from_secs(60 * 60);
 const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(crate) fn run(plan: &Plan) -> Ran {
-    let world = Arc::new(World::new(plan.seed));
+    let world = Arc::new(World::new(plan));
     let ran = catch_unwind(AssertUnwindSafe(|| {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         #[cfg(tokio_unstable)]
@@ -67,16 +69,19 @@ pub(crate) fn run(plan: &Plan) -> Ran {
 
 /// The server that is open, if one is. Clients look at it again and again: those who wait for one thing are woken in an order
 /// that tokio leaves to chance.
-type Open = Arc<Mutex<Option<Server>>>;
+pub(crate) type Open = Arc<Mutex<Option<Server>>>;
 
 async fn simulate(plan: &Plan, world: &Arc<World>) {
     let began = Instant::now();
     let disk = Disk::new(Arc::clone(world), plan.faults.clone());
-    let programs = Arc::new(plan.programs.clone());
     let open = Open::default();
     let mut clients = tokio::task::JoinSet::new();
     for client in &plan.clients {
         clients.spawn(call(client.clone(), Arc::clone(&open), Arc::clone(world)));
+    }
+    for person in &plan.people {
+        let (person, open, world) = (person.clone(), Arc::clone(&open), Arc::clone(world));
+        clients.spawn(async move { interfere(person, open, &world).await });
     }
     let mut are_done = false;
     for life in 1_u64.. {
@@ -85,16 +90,16 @@ async fn simulate(plan: &Plan, world: &Arc<World>) {
         }
         let store = disk.mount();
         let alive = Arc::clone(&store.life);
-        let interpreter = Interpreter { world: Arc::clone(world), programs: Arc::clone(&programs) };
         let mut limits = Limits::default();
-        limits.unclean_ends = 1000;
+        limits.unclean_ends = if Plan::is_plain(plan.seed) { 1000 } else { 3 };
         limits.evict_after = Duration::from_secs(5);
+        let tools = Interpreter::all(world);
         let opened = Server::builder("simulated", "0")
             .custom_store(store)
             .clock(SimulatedClock(began))
             .seed(plan.seed.wrapping_mul(1000).wrapping_add(life))
             .limits(limits)
-            .tool(|| interpreter)
+            .tools(tools)
             .open()
             .await;
         let server = match opened {
@@ -118,8 +123,7 @@ async fn simulate(plan: &Plan, world: &Arc<World>) {
             } => None,
         };
         let Some(fault) = ended else {
-            check_end(&server, world).await;
-            return;
+            return end::check(&server, world).await;
         };
         *open.lock() = None;
         match fault {
@@ -164,7 +168,7 @@ async fn call(client: Client, open: Open, world: Arc<World>) {
     }
 }
 
-async fn living(open: &Open) -> Server {
+pub(crate) async fn living(open: &Open) -> Server {
     loop {
         let server = open.lock().clone();
         match server {
@@ -175,9 +179,11 @@ async fn living(open: &Open) -> Server {
 }
 
 async fn ask(client: &Client, open: Open, world: &World) {
+    let mut looks = 0;
     loop {
         let server = living(&open).await;
-        let mut call = server.call("run", json!({ "program": client.program }));
+        let name = tool::name(client.program, &world.programs[client.program]);
+        let mut call = server.call(name, json!({ "program": client.program }));
         if let Some(key) = client.key {
             call = call.idempotency_key(format!("key {key}"));
         }
@@ -190,6 +196,16 @@ async fn ask(client: &Client, open: Open, world: &World) {
                     return;
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) if error.code() == "invocation_parked" => {
+                if client.key.is_none() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                looks += 1;
+                if looks > 20 {
+                    return;
+                }
             }
             // Two clients use one key for two programs.
             Err(error) if error.code() == "idempotency_key_conflict" => return,
@@ -204,7 +220,7 @@ fn take(world: &World, answer: &LocalResult) {
     }
 }
 
-fn text(answer: &LocalResult) -> String {
+pub(crate) fn text(answer: &LocalResult) -> String {
     match &answer.result {
         Ok(value) => value.to_string(),
         Err(failure) => format!("{} {} {:?}", failure.message, failure.error, failure.code),
@@ -236,39 +252,19 @@ async fn settle(server: &Server, world: &World) {
         if Instant::now() > until {
             break;
         }
+        if let Ok(page) = server.invocations().parked(None, 100).await {
+            for parked in page.invocations {
+                world.note(format!("at the end {} is retried", parked.id));
+                if let Err(error) = server.invocations().retry(parked.id).await {
+                    world.note(format!("it is refused: {}", error.code()));
+                }
+            }
+        }
         let wait = world.chance(|chance| chance.below(2000));
         tokio::time::sleep(Duration::from_millis(1 + wait)).await;
     }
     let Ok(page) = server.invocations().unfinished(None, 100).await else { return };
     for stuck in page.invocations {
         world.broken("nothing is stuck without a reason", format!("{} is {:?}", stuck.id, stuck.state));
-    }
-}
-
-async fn check_end(server: &Server, world: &World) {
-    for (id, result) in world.all_acknowledged() {
-        match server.invocations().result(id).await {
-            Ok(answer) if text(&answer) == result => {}
-            Ok(answer) => world.broken(
-                "a result is the same bytes each time",
-                format!("{id}: {result}, and at the end {}", text(&answer)),
-            ),
-            Err(error) => world.broken("an acknowledged id always resolves", format!("{id}: {error}")),
-        }
-    }
-    match server.validate().await {
-        Ok(differences) => {
-            for difference in differences {
-                world.broken("a replay asks for the same and ends the same", difference.to_string());
-            }
-        }
-        Err(error) => world.broken("every journal can be read", error.to_string()),
-    }
-    let ids: Vec<Vec<u8>> = Snapshot::of(&world.rows).keys(Keyspace::Result).cloned().collect();
-    for id in ids.into_iter().filter_map(|key| <[u8; 16]>::try_from(key).ok()) {
-        let id: InvocationId = uuid::Uuid::from_bytes(id).to_string().parse().expect("the id of an invocation");
-        if world.entries(id).first().is_none_or(|first| first.record != "admitted") {
-            world.broken("a journal begins with its admission", id.to_string());
-        }
     }
 }

@@ -1,28 +1,50 @@
 //! One tool that runs any program, by the calls that the macros write.
 
 use std::future::Future;
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use durable_runtime::__private::{
-    ArgumentError, Body, Join, Next, Race, Sent, States, Tool, ToolDefinition, TryJoin, at_least, at_most, attempt,
-    branch, decode_arguments, enter, sent, start,
+    ArgumentError, Body, Compensation, Join, Next, Race, Sent, States, Tool, ToolDefinition, TryJoin, at_least,
+    at_most, attempt, branch, decode_arguments, enter, sent, start,
 };
 use durable_runtime::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::program::{Act, Op, Step};
+use crate::program::{Act, Op, Program, Step};
 use crate::world::{Facts, World};
 
 const ROWS: SortedMap<String> = SortedMap::new("rows");
 
-/// The programs that calls name by their number.
+/// A tool for programs, which calls name by their number.
 pub(crate) struct Interpreter {
-    pub(crate) world: Arc<World>,
-    pub(crate) programs: Arc<Vec<Vec<Op>>>,
+    world: Arc<World>,
+    name: &'static str,
+    /// The program of which the tool takes what else is said of it.
+    program: Program,
+}
+
+/// The tool of a program: all that have nothing but their operations share one.
+pub(crate) fn name(number: usize, program: &Program) -> &'static str {
+    let is_plain = program.undo.is_none() && program.timeout_ms.is_none() && !program.is_audited;
+    if is_plain { "run" } else { ["run_0", "run_1"][number] }
+}
+
+impl Interpreter {
+    pub(crate) fn all(world: &Arc<World>) -> Vec<Box<dyn Tool>> {
+        let plain = Self { world: Arc::clone(world), name: "run", program: Program::default() };
+        let special = world.programs.iter().enumerate().map(|(number, program)| Self {
+            world: Arc::clone(world),
+            name: name(number, program),
+            program: program.clone(),
+        });
+        let special = special.filter(|tool| tool.name != "run");
+        std::iter::once(plain).chain(special).map(|tool| Box::new(tool) as Box<dyn Tool>).collect()
+    }
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -50,19 +72,34 @@ const SENT: Sent<Concluded> = sent::<Concluded>();
 
 impl Tool for Interpreter {
     fn definition(&self) -> ToolDefinition {
-        ToolDefinition::new::<Arguments, Concluded>(&SENT, "run", "Runs a program.")
+        let mut definition = ToolDefinition::new::<Arguments, Concluded>(&SENT, self.name, "Runs a program.");
+        if let Some(millis) = self.program.timeout_ms {
+            definition = definition.timeout_ms(millis);
+        }
+        if self.program.undo.is_some() {
+            definition = definition.compensates();
+        }
+        if self.program.is_audited { definition.audit("calls", &[]) } else { definition }
     }
 
     fn prepare(&self, arguments: Value, _: &States) -> Result<Body, ArgumentError> {
         let Arguments { program } = decode_arguments(arguments)?;
-        let (world, programs) = (Arc::clone(&self.world), Arc::clone(&self.programs));
+        let world = Arc::clone(&self.world);
         Ok(Body::durable(&SENT, move |cx: DurableContext| async move {
             let env = Env { world: &world, key: String::new() };
             let mut seen = Seen::default();
-            let ops = programs.get(program).map_or(&[][..], Vec::as_slice);
-            run(&env, &cx, ops, &mut seen).await?;
+            run(&env, &cx, &world.programs[program].ops, &mut seen).await?;
             Ok(seen.values)
         }))
+    }
+
+    fn compensate(&self, _: Value, _: &States) -> Option<Result<Compensation, ArgumentError>> {
+        let undo = self.program.undo.clone()?;
+        let world = Arc::clone(&self.world);
+        Some(Ok(Compensation::new(move |cx: DurableContext| async move {
+            let env = Env { world: &world, key: String::new() };
+            run(&env, &cx, &undo, &mut Seen::default()).await
+        })))
     }
 }
 
@@ -170,6 +207,12 @@ async fn one(env: &Env<'_>, cx: &DurableContext, op: &Op, seen: &mut Seen) -> Re
         Op::Join(branches) => join(env, cx, branches, seen).await?,
         Op::TryJoin(branches) => try_join(env, cx, branches, seen).await?,
         Op::Race(branches) => race(env, cx, branches, seen).await?,
+        Op::Panic { number, runs } => {
+            if env.world.panics(format!("body {number}"), *runs) {
+                // The hook, which prints, is not asked.
+                resume_unwind(Box::new("the body panics"));
+            }
+        }
         Op::Fail => return Err(ToolError::new("the program ends here")),
     }
     Ok(())
@@ -296,9 +339,13 @@ async fn act(env: &Env<'_>, cx: &StepContext, plan: &Step, facts: &Facts) -> Ste
     if act == Act::Hang {
         std::future::pending::<()>().await;
     }
-    env.world.end(cx, plan, act, &token);
+    if act == Act::Panic && env.world.panics(format!("attempt {}", cx.idempotency_key()), 1) {
+        resume_unwind(Box::new("the attempt panics"));
+    }
+    let act = if act == Act::Panic { Act::Succeed } else { act };
+    env.world.end(cx, plan, &env.key, act, &token);
     match act {
-        Act::Succeed => Ok(Given { token, read }),
+        Act::Succeed | Act::Panic => Ok(Given { token, read }),
         Act::FailToReach => Err(ToolError::new(format!("not reached {token}"))),
         Act::Fail | Act::Hang => Err(ToolError::new(format!("failed {token}"))),
     }

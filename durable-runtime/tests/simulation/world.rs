@@ -11,13 +11,14 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::chance::Chance;
-use crate::program::{Act, Step};
+use crate::program::{Act, Plan, Program, Step};
 
 /// What the body has seen, each as a text that is in no other place: it is to be found in the journal.
 pub(crate) type Facts = Vec<String>;
 
 pub(crate) struct World {
     pub(crate) rows: MemoryBackend,
+    pub(crate) programs: Vec<Program>,
     state: Mutex<State>,
 }
 
@@ -33,23 +34,33 @@ struct State {
     succeeded: BTreeSet<String>,
     /// Of at-most-once steps: how each attempt ended that was started.
     at_most: BTreeMap<Uuid, BTreeMap<u32, Option<Act>>>,
+    /// Attempts of at-most-once steps that have ended: of this invocation, under this name and key, and their number.
+    known: BTreeSet<(InvocationId, String, u32)>,
+    /// Something has gone wrong with a process or the disk.
+    has_fault: bool,
+    /// How often what panics has come to that; `None` when the run is over.
+    panics: Option<BTreeMap<String, u32>>,
     /// Results that clients were given.
     acknowledged: BTreeMap<InvocationId, String>,
     violations: Vec<String>,
 }
 
 impl World {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(plan: &Plan) -> Self {
         Self {
             rows: MemoryBackend::default(),
+            programs: plan.programs.clone(),
             state: Mutex::new(State {
-                chance: Chance::of(seed ^ 0x5eed),
+                chance: Chance::of(plan.seed ^ 0x5eed),
                 trace: vec![0xcbf2_9ce4_8422_2325],
                 log: Vec::new(),
                 tokens: 0,
                 writes: BTreeMap::new(),
                 succeeded: BTreeSet::new(),
                 at_most: BTreeMap::new(),
+                known: BTreeSet::new(),
+                has_fault: false,
+                panics: Some(BTreeMap::new()),
                 acknowledged: BTreeMap::new(),
                 violations: Vec::new(),
             }),
@@ -85,6 +96,34 @@ impl World {
         self.state.lock().log.clone()
     }
 
+    /// Something goes wrong with a process or the disk.
+    pub(crate) fn fault(&self) {
+        self.state.lock().has_fault = true;
+    }
+
+    /// Whether what comes to a panic for the first times panics.
+    pub(crate) fn panics(&self, what: String, times: u32) -> bool {
+        let mut state = self.state.lock();
+        let Some(panics) = &mut state.panics else { return false };
+        let times_before = panics.entry(what.clone()).or_default();
+        *times_before += 1;
+        let panics = *times_before <= times;
+        if panics {
+            state.note(format!("panic {what}"));
+        }
+        panics
+    }
+
+    pub(crate) fn end_panics(&self) {
+        self.state.lock().panics = None;
+    }
+
+    /// What an invocation runs.
+    pub(crate) fn program_of(&self, id: InvocationId) -> Option<Program> {
+        let number = self.entries(id).first()?.details.get("arguments")?.get("program")?.as_u64()?;
+        self.programs.get(usize::try_from(number).ok()?).cloned()
+    }
+
     /// A text that is nowhere else.
     pub(crate) fn token(&self) -> String {
         let mut state = self.state.lock();
@@ -118,11 +157,13 @@ impl World {
         if !is_recorded {
             self.broken("the start of an at-most-once attempt is durable before it", step.name);
         }
+        // Attempts that a fork has were made under another key.
+        let is_fork = self.entries(cx.invocation()).iter().any(|entry| entry.record == "forked");
         let mut state = self.state.lock();
         let attempts = state.at_most.entry(cx.idempotency_key()).or_default();
         let before = cx.attempt().checked_sub(1).and_then(|before| attempts.get(&before).copied());
         let is_first = attempts.insert(cx.attempt(), None).is_none();
-        let may_follow = cx.attempt() == 1 || before == Some(Some(Act::FailToReach));
+        let may_follow = cx.attempt() == 1 || before == Some(Some(Act::FailToReach)) || is_fork && before.is_none();
         drop(state);
         if !is_first || !may_follow {
             let how = format!("`{}` of {}, attempt {}", step.name, cx.invocation(), cx.attempt());
@@ -131,13 +172,14 @@ impl World {
     }
 
     /// An attempt has ended.
-    pub(crate) fn end(&self, cx: &StepContext, step: &Step, act: Act, token: &str) {
+    pub(crate) fn end(&self, cx: &StepContext, step: &Step, key: &str, act: Act, token: &str) {
         self.note(format!("end {} {} attempt {}: {act:?} {token}", cx.invocation(), step.name, cx.attempt()));
         let mut state = self.state.lock();
         if act == Act::Succeed {
             state.succeeded.insert(token.to_owned());
         }
         if step.at_most {
+            state.known.insert((cx.invocation(), label(step, key), cx.attempt()));
             state.at_most.entry(cx.idempotency_key()).or_default().insert(cx.attempt(), Some(act));
         }
     }
@@ -171,14 +213,25 @@ impl World {
             }
         }
         self.agree(before, after);
+        self.audited(before, after);
     }
 
     /// Journal and tables agree: what a commit writes to tables is what its records say.
     fn agree(&self, before: &Snapshot, after: &Snapshot) {
         let mut said: BTreeMap<String, Vec<Said>> = BTreeMap::new();
-        for (_, _, row) in after.changes(before, Keyspace::Journal) {
-            for entry in journal_entries(&row.unwrap_or_default()) {
+        let rows: Vec<_> = after
+            .changes(before, Keyspace::Journal)
+            .into_iter()
+            .map(|(key, _, row)| (key, journal_entries(&row.unwrap_or_default())))
+            .collect();
+        // A fork has what another invocation wrote.
+        let is_fork = rows.iter().any(|(_, entries)| entries.iter().any(|entry| entry.record == "forked"));
+        for (key, entries) in rows.into_iter().filter(|_| !is_fork) {
+            for entry in entries {
                 let of = entry.of.unwrap_or_default();
+                if entry.record == "ended" && entry.details.contains_key("doubt") {
+                    self.doubted(&key, &of, entry.details.get("attempt"));
+                }
                 let token = match entry.record {
                     "ended" => entry.details.get("value").and_then(|value| value.get("token")),
                     "operated" => entry.details.get("result").and_then(|result| result.get("Ok")),
@@ -207,7 +260,9 @@ impl World {
             }
         }
         let value = |bytes: Option<&Vec<u8>>| bytes.and_then(|bytes| serde_json::from_slice::<String>(bytes).ok());
-        for (key, _, new) in after.changes(before, Keyspace::Table) {
+        for (key, _, new) in
+            after.changes(before, Keyspace::Table).into_iter().filter(|(key, ..)| key.starts_with(ROWS))
+        {
             let (row, new) = (key_of_row(&key), value(new.as_ref()));
             if !said.get(&row).is_some_and(|said| said.iter().any(|said| said.is(new.as_deref()))) {
                 self.broken(
@@ -221,6 +276,41 @@ impl World {
             if !said.iter().any(|said| said.is(now.as_deref())) {
                 self.broken("journal and tables agree", format!("`{row}` is {now:?}, and the journal says {said:?}"));
             }
+        }
+    }
+
+    /// A step is said to be in doubt.
+    fn doubted(&self, journal_key: &[u8], of: &str, attempt: Option<&Value>) {
+        let Some(id) = invocation(journal_key) else { return };
+        let attempt =
+            attempt.and_then(Value::as_u64).and_then(|attempt| u32::try_from(attempt).ok()).unwrap_or_default();
+        let last = of.rsplit('/').next().unwrap_or_default();
+        let state = self.state.lock();
+        let is_lost = !state.has_fault && state.known.contains(&(id, last.to_owned(), attempt));
+        drop(state);
+        if is_lost {
+            self.broken("an outcome that is known is not lost", format!("`{of}` of {id} is in doubt"));
+        }
+    }
+
+    /// The end of an audited call and its entry are one commit, and nothing else makes an entry.
+    fn audited(&self, before: &Snapshot, after: &Snapshot) {
+        let entries: Vec<String> = after
+            .changes(before, Keyspace::Table)
+            .into_iter()
+            .filter(|(key, ..)| !key.starts_with(ROWS))
+            .map(|(_, _, entry)| String::from_utf8_lossy(&entry.unwrap_or_default()).into_owned())
+            .collect();
+        let ended: Vec<InvocationId> = after
+            .changes(before, Keyspace::Result)
+            .into_iter()
+            .filter_map(|(key, _, _)| invocation(&key))
+            .filter(|id| self.program_of(*id).is_some_and(|program| program.is_audited))
+            .collect();
+        let have_one =
+            ended.iter().all(|id| entries.iter().filter(|entry| entry.contains(&id.to_string())).count() == 1);
+        if !have_one || entries.len() != ended.len() {
+            self.broken("an audited call leaves one entry, with its end", format!("{ended:?} and {entries:?}"));
         }
     }
 
@@ -281,14 +371,27 @@ fn fold(digest: u64, text: &str) -> u64 {
 }
 
 /// Whether an identity has this name, in whatever scope and under whatever key.
-fn is_of(identity: &str, name: &str) -> bool {
+pub(crate) fn is_of(identity: &str, name: &str) -> bool {
     let last = identity.rsplit('/').next().unwrap_or_default();
     last == name || last.strip_prefix(name).is_some_and(|rest| rest.starts_with('['))
 }
 
-/// The one table of the programs is `rows`.
+/// A step in its scope.
+fn label(step: &Step, key: &str) -> String {
+    format!("{}[{key}]", step.name)
+}
+
+/// The invocation to which a row belongs.
+fn invocation(row: &[u8]) -> Option<InvocationId> {
+    let id = <[u8; 16]>::try_from(row.get(..16)?).ok()?;
+    Uuid::from_bytes(id).to_string().parse().ok()
+}
+
+/// Rows of the one table of the programs begin so.
+const ROWS: &[u8] = b"\x04rows";
+
 fn row_of_key(key: &str) -> Vec<u8> {
-    [&[4], b"rows".as_slice(), key.as_bytes()].concat()
+    [ROWS, key.as_bytes()].concat()
 }
 
 fn key_of_row(row: &[u8]) -> String {

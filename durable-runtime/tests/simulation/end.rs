@@ -1,0 +1,97 @@
+//! What must hold when nothing is under way any more.
+
+use durable_runtime::prelude::*;
+use durable_runtime::store::Keyspace;
+use durable_runtime::{InvocationId, JournalEntry};
+
+use crate::program::{Op, Program};
+use crate::run::text;
+use crate::world::{Snapshot, World, is_of};
+
+/// What stands before the steps of what undoes a call.
+const UNDOING: &str = "^on_cancel";
+
+pub(crate) async fn check(server: &Server, world: &World) {
+    world.end_panics();
+    for (id, result) in world.all_acknowledged() {
+        match server.invocations().result(id).await {
+            Ok(answer) if text(&answer) == result => {}
+            Ok(answer) => world.broken(
+                "a result is the same bytes each time",
+                format!("{id}: {result}, and at the end {}", text(&answer)),
+            ),
+            Err(error) => world.broken("an acknowledged id always resolves", format!("{id}: {error}")),
+        }
+    }
+    match server.validate().await {
+        Ok(differences) => {
+            for difference in differences {
+                world.broken("a replay asks for the same and ends the same", difference.to_string());
+            }
+        }
+        Err(error) => world.broken("every journal can be read", error.to_string()),
+    }
+    let ids: Vec<Vec<u8>> = Snapshot::of(&world.rows).keys(Keyspace::Result).cloned().collect();
+    for id in ids.into_iter().filter_map(|key| <[u8; 16]>::try_from(key).ok()) {
+        let id: InvocationId = uuid::Uuid::from_bytes(id).to_string().parse().expect("the id of an invocation");
+        let entries = world.entries(id);
+        if entries.first().is_none_or(|first| first.record != "admitted") {
+            world.broken("a journal begins with its admission", id.to_string());
+        }
+        let Some(program) = world.program_of(id) else { continue };
+        let code = server.invocations().result(id).await.ok().and_then(|answer| answer.result.err()?.code);
+        check_deadline(world, id, &program, &entries, code);
+        check_undoing(world, id, &program, &entries, code);
+    }
+}
+
+fn check_deadline(world: &World, id: InvocationId, program: &Program, entries: &[JournalEntry], code: Option<&str>) {
+    let is_timed_out = code == Some("invocation_timed_out");
+    let Some(millis) = program.timeout_ms else {
+        if is_timed_out {
+            world.broken("a call without a deadline has none", id.to_string());
+        }
+        return;
+    };
+    let Some(admitted_at) = entries[0].at else { return };
+    let late = entries.iter().any(|entry| {
+        let is_undoing = entry.of.as_ref().is_some_and(|of| of.starts_with(UNDOING));
+        entry.record == "started"
+            && !is_undoing
+            && entry.at.is_some_and(|at| at.as_millis() > admitted_at.as_millis() + millis)
+    });
+    if late && !entries.iter().any(|entry| entry.record == "forked") {
+        world.broken("no attempt starts after the deadline", id.to_string());
+    }
+}
+
+fn check_undoing(world: &World, id: InvocationId, program: &Program, entries: &[JournalEntry], code: Option<&str>) {
+    let Some(cancelled) = entries.iter().position(|entry| entry.record == "cancelled") else {
+        let undone = entries.iter().any(|entry| entry.of.as_ref().is_some_and(|of| of.starts_with(UNDOING)));
+        if undone || program.undo.is_some() && code == Some("invocation_cancelled") {
+            world.broken("what is cancelled is undone, and nothing else", id.to_string());
+        }
+        return;
+    };
+    let after = &entries[cancelled..];
+    if after
+        .iter()
+        .any(|entry| entry.record == "started" && !entry.of.as_ref().is_some_and(|of| of.starts_with(UNDOING)))
+    {
+        world.broken("a cancelled body goes no further", id.to_string());
+    }
+    let undo = program.undo.as_deref().unwrap_or_default();
+    for op in undo {
+        let Op::Step(step) = op else { break };
+        let is_done = after.iter().any(|entry| {
+            let is_end = entry.record == "ended" || entry.record == "resolved";
+            is_end && entry.of.as_ref().is_some_and(|of| of.starts_with(UNDOING) && is_of(of, step.name))
+        });
+        if !is_done {
+            world.broken("what is cancelled is undone to the end", format!("{id}: not `{}`", step.name));
+        }
+        if !step.is_optional {
+            break;
+        }
+    }
+}
