@@ -352,6 +352,39 @@ async fn an_attempt_that_ended_in_the_poll_of_a_panic_is_not_in_doubt() {
     assert_eq!(PAID.count(&server.store(), ..).await.expect("a table"), 1);
 }
 
+/// Comes to one step twice, and pays beside that.
+#[durable_tool]
+async fn parked_beside(cx: &DurableContext, run: String) -> Result<u32, ToolError> {
+    let ((), paid) = join!(
+        async {
+            for key in ["a", "a"] {
+                #[once(at_least, key = key, infallible, name = "twice")]
+                async {}.await;
+            }
+        },
+        async {
+            #[once(at_least, infallible, name = "first")]
+            async {}.await;
+            #[once(at_most)]
+            let paid = pay(cx, &run).await?;
+            Ok::<_, ToolError>(paid)
+        },
+    );
+    paid
+}
+
+#[tokio::test]
+async fn no_attempt_starts_in_the_poll_in_which_the_body_is_parked() {
+    let server = server().tool(parked_beside).open().await.expect("a server");
+    let call = || server.call("parked_beside", json!({ "run": "parked" })).idempotency_key("k");
+    call().await.expect_err("parked");
+    let parked = server.invocations().parked(None, 10).await.expect("a page").invocations[0].id;
+    // Now all that comes before the attempt is recorded.
+    server.invocations().retry(parked).await.expect("it runs again");
+    call().await.expect_err("parked again");
+    assert_eq!(effects("parked"), [""; 0]);
+}
+
 #[tokio::test]
 async fn a_key_used_again_gives_the_same_invocation_and_other_arguments_are_refused() {
     let server = server().tool(at_most_plain).open().await.expect("a server");

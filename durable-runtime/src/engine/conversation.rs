@@ -106,6 +106,11 @@ impl Conversation {
         self.changed.send_replace(());
     }
 
+    /// What was to be in the batch of the ticket will not be in it.
+    pub(super) fn take_back(&self, pending: Ticket) {
+        self.state.lock().settled.retain(|_, (_, of)| *of != Some(pending));
+    }
+
     /// An answer that a client has given, with its number.
     pub(super) fn offer(&self, key: &str) -> Option<(u64, Reply)> {
         self.state.lock().offers.get(key).cloned()

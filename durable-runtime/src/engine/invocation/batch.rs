@@ -139,6 +139,8 @@ impl Invocation {
         state.notices.clear();
         // This run has not done better than those before it.
         state.was_unclean = false;
+        // What of its questions is kept is recalled by the next run.
+        self.conversation.take_back(Ticket(state.gathering));
     }
 
     /// When the wait ends for which the body is dropped; `None` while it does anything but wait for long.

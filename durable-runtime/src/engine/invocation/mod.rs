@@ -243,7 +243,9 @@ impl Invocation {
 
     /// Whether no attempt starts any more.
     pub(crate) fn is_held_back(&self) -> bool {
-        self.state.lock().hold != Hold::None
+        let state = self.state.lock();
+        // Of a run that is halted nothing more is recorded.
+        state.hold != Hold::None || state.halt.is_some()
     }
 
     fn is_interrupted(&self) -> bool {
