@@ -2,7 +2,7 @@
 //! call, audited ones, and people who interfere. One of four is left plain.
 
 use crate::chance::Chance;
-use crate::program::{Act, Author, Op, Plan, Program, Step};
+use crate::program::{Act, Author, Fault, Op, Plan, Program, Step};
 
 /// What a person does with a call that is parked, or to make a fork, one that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,13 @@ impl Plan {
                 steps(&mut program.ops, &mut |_| taken += 1);
                 author.steps = taken;
                 program.undo = Some(author.undo());
+            }
+        }
+        // A process that reads a call anew, after a panic, beside the next process is told apart from it by nothing but the lock of
+        // the store's file.
+        for fault in self.faults.values_mut() {
+            if *fault == Fault::Zombie {
+                *fault = Fault::CrashAfter;
             }
         }
         let chance = &mut author.chance;
