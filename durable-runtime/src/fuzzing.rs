@@ -1,26 +1,14 @@
-//! What takes bytes that nobody vouches for, each as a function of bytes that must not panic, whatever they are.
+//! What takes bytes that nobody vouches for, each as a function of bytes that must not panic, whatever they are. The tests try
+//! them with the kept corpus, and the package `fuzz` with what libFuzzer makes of it; they are no part of the API.
 
 use crate::journal::codec::{self, CodecError};
 use crate::journal::record::{Ended, KeyUse, Record, Reply, Session, Stream, Unfinished};
 use crate::journal::replay;
-use crate::mcp::fuzzing as mcp;
-use crate::store::redb::fuzzing::store_file;
-
-/// One of them, with its name.
-type Target = (&'static str, fn(&[u8]));
-
-const TARGETS: [Target; 7] = [
-    ("record", record),
-    ("event_id", mcp::event_id),
-    ("request_state", mcp::request_state),
-    ("arguments", mcp::arguments),
-    ("stdio", mcp::stdio),
-    ("http", mcp::http),
-    ("store_file", store_file),
-];
+pub use crate::mcp::fuzzing::{arguments, event_id, http, request_state, stdio};
+pub use crate::store::redb::fuzzing::store_file;
 
 /// A record of any kind, which the first byte chooses. What is read is written again as it was understood.
-fn record(data: &[u8]) {
+pub fn record(data: &[u8]) {
     fn reread<T: bincode::Encode + bincode::Decode<()> + PartialEq + std::fmt::Debug>(data: &[u8]) -> Option<T> {
         let value: T = match codec::decode(data) {
             Ok(value) => value,
@@ -46,4 +34,5 @@ fn record(data: &[u8]) {
     }
 }
 
+#[cfg(test)]
 mod tests;

@@ -36,7 +36,7 @@
 //! ```
 
 // The macros name this crate, also in its own tests.
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 extern crate self as durable_runtime;
 
 mod audit;
@@ -47,8 +47,9 @@ mod content;
 mod context;
 mod engine;
 mod error;
-#[cfg(test)]
-mod fuzzing;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod id;
 mod invocations;
 mod journal;

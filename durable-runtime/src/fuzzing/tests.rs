@@ -6,7 +6,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::TARGETS;
+/// A target, with its name.
+type Target = (&'static str, fn(&[u8]));
+
+const TARGETS: [Target; 7] = [
+    ("record", super::record),
+    ("event_id", super::event_id),
+    ("request_state", super::request_state),
+    ("arguments", super::arguments),
+    ("stdio", super::stdio),
+    ("http", super::http),
+    ("store_file", super::store_file),
+];
 
 /// The generator `SplitMix64`.
 struct Random(u64);
@@ -101,4 +112,17 @@ fn bytes_that_nobody_vouches_for_are_refused_or_understood_and_never_a_panic() {
         }
         println!("{name}: {} kept, {tried} made of them", seeds.len());
     }
+}
+
+#[test]
+fn libfuzzer_has_each_target_too() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/fuzz_targets");
+    let mut theirs: Vec<String> = fs::read_dir(directory)
+        .expect("the targets of `fuzz`")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
+        .collect();
+    let mut ours = TARGETS.map(|(name, _)| format!("{name}.rs"));
+    theirs.sort();
+    ours.sort();
+    assert_eq!(theirs, ours);
 }

@@ -1,4 +1,5 @@
 //! The bytes that clients send.
+#![allow(clippy::missing_panics_doc, reason = "that a target does not panic is what is tried")]
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -73,14 +74,14 @@ static SERVED: LazyLock<Served> = LazyLock::new(|| {
 });
 
 /// The id of an event: what is read is written as it was.
-pub(crate) fn event_id(data: &[u8]) {
+pub fn event_id(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
         super::session::reread_event_id(text);
     }
 }
 
 /// A `requestState` that this server did not make.
-pub(crate) fn request_state(data: &[u8]) {
+pub fn request_state(data: &[u8]) {
     if let Ok(state) = std::str::from_utf8(data) {
         let opened = SERVED.rounds.open(state, &Binding::new("ada", "take", &Value::Null));
         let error = opened.expect_err("nobody has the secret");
@@ -89,7 +90,7 @@ pub(crate) fn request_state(data: &[u8]) {
 }
 
 /// Arguments against a schema, and decoded.
-pub(crate) fn arguments(data: &[u8]) {
+pub fn arguments(data: &[u8]) {
     let Ok(arguments) = serde_json::from_slice::<Value>(data) else { return };
     let parts = &SERVED.server.parts;
     let mistakes = parts.contract.mistakes("take", &arguments);
@@ -101,7 +102,7 @@ pub(crate) fn arguments(data: &[u8]) {
 }
 
 /// A client over standard input.
-pub(crate) fn stdio(data: &[u8]) {
+pub fn stdio(data: &[u8]) {
     let (mut client, served) = tokio::io::duplex(1 << 16);
     let input = data.to_vec();
     SERVED.runtime.block_on(async move {
@@ -127,7 +128,7 @@ pub(crate) fn stdio(data: &[u8]) {
 }
 
 /// The body of a request over HTTP, in the revision that the first byte chooses.
-pub(crate) fn http(data: &[u8]) {
+pub fn http(data: &[u8]) {
     let Some((choice, body)) = data.split_first() else { return };
     let version = if choice & 1 == 0 { "2026-07-28" } else { "2025-11-25" };
     let is_odd = SERVED.runtime.block_on(async {

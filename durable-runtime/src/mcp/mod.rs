@@ -9,7 +9,7 @@ mod completion;
 mod delivery;
 mod dialogue;
 mod error;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod gate;
 mod handler;

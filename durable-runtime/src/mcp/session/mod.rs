@@ -37,7 +37,7 @@ pub(super) use self::live::CallStream;
 pub(super) use self::row::stream_name;
 
 /// Reads the id of an event, and checks that it is written as it was understood.
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(super) fn reread_event_id(text: &str) {
     if let Ok(id) = text.parse::<event_id::EventId>() {
         assert_eq!(id.to_string().parse(), Ok(id));

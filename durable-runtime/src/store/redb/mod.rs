@@ -1,7 +1,7 @@
 //! The store in one redb file.
 
 mod backup;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod medium;
 mod open;

@@ -1,4 +1,4 @@
-pub(super) mod disk;
+mod disk;
 mod faults;
 mod power_loss;
 mod program;

@@ -115,11 +115,11 @@ struct State {
 
 /// The disk. Clones are the same one.
 #[derive(Clone, Debug)]
-pub(crate) struct Disk(Arc<Mutex<State>>);
+pub(super) struct Disk(Arc<Mutex<State>>);
 
 impl Disk {
     /// A disk that holds this file, and on which nothing has happened yet.
-    pub(crate) fn holding(file: Vec<u8>) -> Self {
+    pub(super) fn holding(file: Vec<u8>) -> Self {
         Self(Arc::new(Mutex::new(State { file, cache_bytes: CACHE_BYTES, ..State::default() })))
     }
 
@@ -137,7 +137,7 @@ impl Disk {
     }
 
     /// What a reader of the file sees now.
-    pub(crate) fn file(&self) -> Vec<u8> {
+    pub(super) fn file(&self) -> Vec<u8> {
         self.0.lock().file.clone()
     }
 
@@ -157,7 +157,7 @@ impl Disk {
     }
 
     /// Opens the store that the disk holds, or makes a new one, as a process does.
-    pub(crate) fn open(&self) -> Result<RedbBackend, StoreError> {
+    pub(super) fn open(&self) -> Result<RedbBackend, StoreError> {
         let options = RedbOptions { cache_bytes: self.0.lock().cache_bytes, ..RedbOptions::new("disk.redb") };
         let (disk, unsynced) = (self.clone(), Arc::clone(&self.0.lock().unsynced));
         let open = move |options: &_| {

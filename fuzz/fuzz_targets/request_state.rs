@@ -1,0 +1,6 @@
+#![no_main]
+
+use durable_runtime::fuzzing;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| fuzzing::request_state(data));
