@@ -9,8 +9,8 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 use rmcp::RoleServer;
 use rmcp::model::{
-    CancelledNotification, CancelledNotificationParam, ClientCapabilities, ClientJsonRpcMessage, GetExtensions,
-    GetMeta, InputRequest, JsonRpcMessage, ProgressToken, RequestId, ServerJsonRpcMessage, ServerNotification,
+    ClientCapabilities, ClientJsonRpcMessage, GetExtensions, GetMeta, JsonRpcMessage, ProgressToken, RequestId,
+    ServerJsonRpcMessage, ServerNotification,
 };
 use rmcp::service::OriginatingRequestId;
 use rmcp::transport::Transport;
@@ -20,19 +20,17 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::call::CallStream;
+use super::kept::KeptStreams;
 use super::stream::Outlet;
 use super::wish::Wish;
 use crate::clock::{Clock, Timestamp};
 use crate::engine::Verdict;
-use crate::id::InvocationId;
 use crate::mcp::announcement::{Change, Subscribed};
-use crate::mcp::question;
 use crate::notice::LogLevel;
 
 /// Messages from the client that wait for the handler.
 const INBOX: usize = 64;
-/// How long an answered stream is kept in memory for a client whose connection broke on the last events, in milliseconds.
-const KEPT_AFTER_THE_END: u64 = 60_000;
 
 /// A session whose handler runs in this process.
 pub(super) struct Live {
@@ -62,7 +60,7 @@ pub(super) struct Live {
 struct Routes {
     initializing: Option<oneshot::Sender<ServerJsonRpcMessage>>,
     by_request: HashMap<RequestId, Route>,
-    by_name: HashMap<Uuid, Arc<Outlet>>,
+    named: KeptStreams,
     /// Questions of calls, under the ids that the client sees: where their verdicts are waited for.
     questions: HashMap<RequestId, oneshot::Sender<Verdict>>,
     /// Other requests to the client: the id that rmcp gave, under the one that the client sees.
@@ -78,84 +76,6 @@ struct Route {
 pub(in crate::mcp) struct SessionTransport {
     live: Arc<Live>,
     inbox: mpsc::Receiver<ClientJsonRpcMessage>,
-}
-
-/// What the handler of a call learns of the stream that it is answered on.
-#[derive(Clone)]
-pub(in crate::mcp) struct CallStream {
-    pub(in crate::mcp) session: SessionId,
-    pub(in crate::mcp) outlet: Arc<Outlet>,
-    pub(super) live: Arc<Live>,
-}
-
-/// The id of a question: which one of which invocation, in which process, and how often it was asked there. So an answer is
-/// known for what it answers after a restart too.
-fn question_id(opening: u64, tries: u32, invocation: InvocationId, key: &str) -> RequestId {
-    RequestId::String(format!("{opening}.{tries}.{}.{key}", invocation.as_uuid().simple()).into())
-}
-
-/// The invocation and the key of a question that was asked under this id.
-pub(super) fn asked_under(id: &RequestId) -> Option<(InvocationId, String)> {
-    let RequestId::String(id) = id else { return None };
-    let mut parts = id.splitn(4, '.');
-    parts.next()?.parse::<u64>().ok()?;
-    parts.next()?.parse::<u32>().ok()?;
-    let invocation = Uuid::try_parse(parts.next()?).ok()?;
-    Some((InvocationId::from_bytes(*invocation.as_bytes()), parts.next()?.to_owned()))
-}
-
-impl CallStream {
-    pub(super) fn new(live: &Arc<Live>, outlet: Arc<Outlet>) -> Self {
-        Self { session: live.id.clone(), outlet, live: Arc::clone(live) }
-    }
-
-    pub(in crate::mcp) fn log_level(&self) -> LogLevel {
-        self.live.log_level()
-    }
-
-    /// Tells the client something.
-    pub(in crate::mcp) fn send(&self, notification: ServerNotification) {
-        self.outlet.send(JsonRpcMessage::notification(notification));
-    }
-
-    /// Asks the client. Gives where it is told what becomes of the answer, and the id of the request.
-    pub(in crate::mcp) fn ask(
-        &self,
-        invocation: InvocationId,
-        key: &str,
-        request: InputRequest,
-        tries: u32,
-        opening: u64,
-    ) -> (oneshot::Receiver<Verdict>, RequestId) {
-        let (verdict, comes) = oneshot::channel();
-        let id = question_id(opening, tries, invocation, key);
-        let Some(request) = question::server_request(request) else { return (comes, id) };
-        if tries == 1 && self.outlet.is_resumed() {
-            // The process before this one may have asked the same.
-            self.cancel(&question_id(opening.saturating_sub(1), 1, invocation, key));
-        }
-        self.live.routes.lock().questions.insert(id.clone(), verdict);
-        self.outlet.send(JsonRpcMessage::request(request, id.clone()));
-        (comes, id)
-    }
-
-    /// Tells the client that a question need not be answered any more, if it has not answered it.
-    pub(in crate::mcp) fn withdraw(&self, id: &RequestId) {
-        if self.live.take_question(id).is_some() {
-            self.cancel(id);
-        }
-    }
-
-    fn cancel(&self, id: &RequestId) {
-        let params =
-            CancelledNotificationParam::new(Some(id.clone()), Some("the call goes on without an answer".into()));
-        self.send(ServerNotification::CancelledNotification(CancelledNotification::new(params)));
-    }
-    /// Gives the stream a durable name.
-    pub(in crate::mcp) fn prime(&self, name: Uuid) {
-        self.live.routes.lock().by_name.insert(name, Arc::clone(&self.outlet));
-        self.outlet.prime(name);
-    }
 }
 
 impl Live {
@@ -196,8 +116,7 @@ impl Live {
         let handle = CallStream::new(self, Arc::clone(&outlet));
         request.request.extensions_mut().insert(handle);
         let mut routes = self.routes.lock();
-        let long_ago = Timestamp::from_millis(self.clock.now().as_millis().saturating_sub(KEPT_AFTER_THE_END));
-        routes.by_name.retain(|_, outlet| !outlet.has_ended_before(long_ago));
+        routes.named.let_go(self.clock.now());
         if routes.by_request.contains_key(&request.id) {
             return None;
         }
@@ -236,6 +155,16 @@ impl Live {
         }
     }
 
+    /// Keeps a stream that has got its name.
+    pub(super) fn name_stream(&self, name: Uuid, outlet: Arc<Outlet>) {
+        self.routes.lock().named.insert(name, outlet);
+    }
+
+    /// Waits for the verdict on the answer to a question that is asked under this id.
+    pub(super) fn expect_answer(&self, id: RequestId, verdict: oneshot::Sender<Verdict>) {
+        self.routes.lock().questions.insert(id, verdict);
+    }
+
     /// Takes the question that is asked under this id: where its verdict is waited for.
     pub(super) fn take_question(&self, id: &RequestId) -> Option<oneshot::Sender<Verdict>> {
         self.routes.lock().questions.remove(id)
@@ -243,16 +172,16 @@ impl Live {
 
     /// The stream of this name, if it is in memory.
     pub(super) fn stream(&self, name: Uuid) -> Option<Arc<Outlet>> {
-        self.routes.lock().by_name.get(&name).cloned()
+        self.routes.lock().named.get(name).cloned()
     }
 
     /// Keeps a stream that was taken up again, unless another one was first.
     pub(super) fn keep_stream(&self, name: Uuid, outlet: Arc<Outlet>) -> Arc<Outlet> {
         let mut routes = self.routes.lock();
-        match routes.by_name.get(&name) {
+        match routes.named.get(name) {
             Some(first) if !first.is_broken_off() => Arc::clone(first),
             _ => {
-                routes.by_name.insert(name, Arc::clone(&outlet));
+                routes.named.insert(name, Arc::clone(&outlet));
                 outlet
             }
         }

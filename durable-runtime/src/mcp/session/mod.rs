@@ -4,7 +4,9 @@
 //! comes back with the id of the last event it saw; if the process is another one by then, what it gets is the response that
 //! the invocation ended with.
 
+mod call;
 mod event_id;
+mod kept;
 mod live;
 mod manager;
 mod row;
@@ -20,7 +22,8 @@ use rmcp::model::{ClientJsonRpcMessage, JsonRpcMessage, ProgressToken, RequestId
 use rmcp::transport::streamable_http_server::session::SessionId;
 use uuid::Uuid;
 
-use self::live::{Live, SessionTransport, asked_under};
+use self::call::asked_under;
+use self::live::{Live, SessionTransport};
 use self::row::{NamedStream, Rows};
 use self::stream::Outlet;
 use self::wish::Wish;
@@ -33,7 +36,7 @@ use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
 use crate::notice::LogLevel;
 
-pub(super) use self::live::CallStream;
+pub(super) use self::call::CallStream;
 pub(super) use self::row::stream_name;
 
 /// Reads the id of an event, and checks that it is written as it was understood.
