@@ -40,6 +40,22 @@ async fn body_that_is_no_message_is_an_error_and_the_server_goes_on() {
 }
 
 #[tokio::test]
+async fn answer_alone_is_one_document_in_the_new_revision_and_a_stream_where_more_may_come() {
+    let fixture = fixture();
+    let server = fixture.start(&[]);
+    let new = HttpClient::connect(server.url(), Revision::July2026).await;
+    let reply = new.call("one_step", &json!({}), &[]).await;
+    assert_eq!((reply.is_stream, reply.length), (false, Some(reply.body.len() as u64)), "{}", reply.body);
+    let reply = new.call_with_meta("tells", &json!({}), json!({ "progressToken": "p" }), &[]).await;
+    assert!(reply.is_stream && reply.json()["result"].is_object(), "{}", reply.body);
+    // It can be come back to.
+    let old = HttpClient::connect(server.url(), Revision::November2025).await;
+    let reply = old.call("one_step", &json!({}), &[]).await;
+    assert!(reply.is_stream && reply.json()["result"].is_object(), "{}", reply.body);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn request_for_another_host_or_from_a_foreign_page_is_refused() {
     for revision in Revision::ALL {
         let fixture = fixture();

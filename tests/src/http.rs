@@ -30,6 +30,10 @@ pub struct Reply {
     pub status: u16,
     /// The JSON-RPC message in it, as it came; the whole body if there is none.
     pub body: String,
+    /// Whether it came as a stream of events.
+    pub is_stream: bool,
+    /// The length that was told before the body.
+    pub length: Option<u64>,
 }
 
 impl Reply {
@@ -333,6 +337,7 @@ async fn reply(response: reqwest::Response) -> Reply {
     let status = response.status().as_u16();
     let is_stream =
         response.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    let length = response.content_length();
     let text = answered("the response's body", response.text()).await;
     let text = text.expect("the body is text");
     let body = if is_stream {
@@ -342,5 +347,5 @@ async fn reply(response: reqwest::Response) -> Reply {
     } else {
         text
     };
-    Reply { status, body }
+    Reply { status, body, is_stream, length }
 }

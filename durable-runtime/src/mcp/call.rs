@@ -22,7 +22,7 @@ impl Handler {
         context: &NotificationContext<RoleServer>,
     ) {
         let parts = &self.server.parts;
-        let unanswered = self.calls.lock().get(request).copied();
+        let unanswered = self.connection.calls.lock().get(request).copied();
         let invocation = match gate::session(&context.extensions) {
             Some(session) => parts.sessions.cancel(&session, request).await,
             None => match (unanswered, context.extensions.get::<RelayedRequest>()) {

@@ -36,7 +36,7 @@ impl Handler {
             body.0.lock().replace(delivery);
         } else if !context.ct.is_cancelled() {
             // A request that was cancelled is not answered.
-            self.deliveries.0.lock().insert(context.id.clone(), delivery);
+            self.connection.deliveries.0.lock().insert(context.id.clone(), delivery);
         }
     }
 }
@@ -46,6 +46,11 @@ impl Handler {
 pub(super) struct ResponseBody(Arc<Mutex<Option<Delivery>>>);
 
 impl ResponseBody {
+    /// Whether the answer is there, and somebody is to know when it has been written.
+    pub(super) fn is_followed(&self) -> bool {
+        self.0.lock().is_some()
+    }
+
     /// The same body, followed to its end.
     pub(super) fn follow(self, body: Body) -> Body {
         Body::from_stream(Followed { body: body.into_data_stream(), delivery: self })

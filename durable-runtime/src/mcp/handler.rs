@@ -1,62 +1,39 @@
 //! The handler of one connection: rmcp's requests, answered by the engine.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CancelTaskParams, CancelledNotificationParam, CompleteRequestParams,
     CompleteResult, CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, GetTaskParams,
     GetTaskResult, Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
-    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, RequestId, ServerConfig,
+    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerConfig,
     SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use tokio::sync::broadcast::error::RecvError;
 
-use super::announcement::Subscribed;
 use super::beside::joined;
 use super::completion::completed;
-use super::delivery::Deliveries;
+use super::connection::Connection;
 use super::error::protocol_error;
 use super::relay::{self, RelayedRequest};
 use super::server::Server;
 use super::{gate, question};
-use crate::id::InvocationId;
-use crate::notice::LogLevel;
 use crate::prompt;
 
+/// Cheap to clone: over HTTP there is one for each request.
 #[derive(Clone)]
 pub(super) struct Handler {
     pub(super) server: Server,
     /// How calls come here: `http` or `stdio`.
     pub(super) origin: &'static str,
-    /// The calls over standard input that are not answered yet. Over HTTP it is the session that knows them.
-    pub(super) calls: Arc<Mutex<HashMap<RequestId, InvocationId>>>,
-    /// The answers to them that are followed until they are written.
-    pub(super) deliveries: Deliveries,
-    /// The least severe messages that the client over standard input wants.
-    pub(super) log_level: Arc<Mutex<LogLevel>>,
-    /// The resources that the client over standard input wants to hear of.
-    subscribed: Subscribed,
+    pub(super) connection: Arc<Connection>,
 }
 
 impl Handler {
     pub(super) fn new(server: Server, origin: &'static str) -> Self {
-        Self {
-            server,
-            origin,
-            calls: Arc::default(),
-            deliveries: Deliveries::default(),
-            log_level: Arc::new(Mutex::new(LogLevel::Info)),
-            subscribed: Subscribed::default(),
-        }
-    }
-
-    /// The same for another client.
-    pub(super) fn for_client(&self) -> Self {
-        Self { subscribed: Subscribed::default(), ..self.clone() }
+        Self { server, origin, connection: Arc::default() }
     }
 
     /// Whether a function of this server is registered under this name.
@@ -199,7 +176,7 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let Some(session) = gate::session(&context.extensions) else {
-            self.subscribed.insert(request.uri);
+            self.connection.subscribed.insert(request.uri);
             return Ok(());
         };
         let subscribed = self.server.parts.sessions.subscribe(&session, request.uri).await;
@@ -212,7 +189,7 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let Some(session) = gate::session(&context.extensions) else {
-            self.subscribed.remove(&request.uri);
+            self.connection.subscribed.remove(&request.uri);
             return Ok(());
         };
         let unsubscribed = self.server.parts.sessions.unsubscribe(&session, request.uri).await;
@@ -244,7 +221,7 @@ impl ServerHandler for Handler {
             return;
         }
         let mut changes = self.server.parts.changes.listen();
-        let subscribed = self.subscribed.clone();
+        let subscribed = self.connection.subscribed.clone();
         self.server.parts.engine.in_background(async move {
             loop {
                 match changes.recv().await {
@@ -285,7 +262,7 @@ impl ServerHandler for Handler {
     ) -> Result<(), ErrorData> {
         let level = question::log_level(request.level);
         let Some(session) = gate::session(&context.extensions) else {
-            *self.log_level.lock() = level;
+            *self.connection.log_level.lock() = level;
             return Ok(());
         };
         let set = self.server.parts.sessions.set_log_level(&session, level).await;

@@ -12,7 +12,7 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio_util::sync::CancellationToken;
 
-use super::gate::{self, Gate};
+use super::gate::Gate;
 use super::handler::Handler;
 use super::server::{self, Server};
 use super::signal::StopSignal;
@@ -22,19 +22,20 @@ use crate::error::{Error, ErrorKind};
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The service behind a path of a router. `cut` ends its sessions and streams.
-pub(super) fn service(server: &Server, cut: &CancellationToken) -> axum::Router {
+pub(super) fn service(server: &Server, cut: &CancellationToken) -> Gate {
     let handler = Handler::new(server.clone(), "http");
     let parts = &server.parts;
     let mut config = StreamableHttpServerConfig::default()
+        // In the new revision an answer alone is no stream: nobody can come back to one, and its end would be a write of its own.
+        .with_json_response(true)
         .with_allowed_hosts(parts.allowed_hosts.clone())
         .with_allowed_origins(parts.allowed_origins.clone())
         .enforce_origin_validation()
         .with_cancellation_token(cut.clone());
     let sessions = parts.sessions.clone();
     config.session_store = Some(Arc::new(sessions.clone()));
-    let service = StreamableHttpService::new(move || Ok(handler.for_client()), Arc::new(sessions), config);
-    let state = Gate { authentication: parts.authentication.clone(), sessions: parts.sessions.clone() };
-    axum::Router::new().fallback_service(service).layer(axum::middleware::from_fn_with_state(state, gate::pass))
+    let service = StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(sessions), config);
+    Gate::new(server, service)
 }
 
 /// A server with a bound address, not yet serving.

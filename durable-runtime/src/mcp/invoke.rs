@@ -3,25 +3,24 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rmcp::RoleServer;
-use rmcp::model::{InputResponses, ProtocolVersion, RequestId};
+use rmcp::model::{InputResponses, RequestId};
 use rmcp::service::RequestContext;
 use serde_json::Value;
 
-use super::dialogue::{Channel, Client, Dialogue};
+use super::dialogue::Dialogue;
 use super::handler::Handler;
 use super::outcome::Outcome;
 use super::relay::RelayedRequest;
+use super::requester::Requester;
 use super::round::Binding;
 use super::session::{self, CallStream};
 use super::{gate, idempotency, question};
 use crate::engine::{Answer, Call, Interruption, KeySource, Refusal, Submitted};
 use crate::error::{Error, ErrorKind};
 use crate::id::{InvocationId, new_uuid7};
-use crate::notice::LogLevel;
-use crate::tool::{RegisteredTool, TaskMode};
+use crate::tool::RegisteredTool;
 
 /// What a request asks for.
 pub(super) struct Asked<'a> {
@@ -41,7 +40,7 @@ struct Unanswered<'a> {
 
 impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
-        self.handler.calls.lock().remove(self.request);
+        self.handler.connection.calls.lock().remove(self.request);
     }
 }
 
@@ -53,31 +52,37 @@ impl Handler {
         context: &RequestContext<RoleServer>,
     ) -> Result<Outcome, Error> {
         let registered = asked.registered;
-        let outcome = self.outcome(asked, context).await?;
-        self.follow(&outcome, registered, context);
-        Ok(outcome)
-    }
-
-    async fn outcome(&self, asked: Asked<'_>, context: &RequestContext<RoleServer>) -> Result<Outcome, Error> {
-        let parts = &self.server.parts;
-        let Asked { registered, arguments, state, responses } = asked;
-        let definition = &registered.definition;
-        let principal = gate::caller(context);
-        if definition.read_only {
-            return match parts.engine.read(registered, arguments, principal).await {
+        if registered.definition.read_only {
+            let principal = gate::caller(context);
+            return match self.server.parts.engine.read(registered, asked.arguments, principal).await {
                 Ok(conclusion) => Ok(Outcome::Read(conclusion)),
                 Err(Refusal::Arguments(mistake)) => Ok(Outcome::Mistake(mistake)),
                 Err(Refusal::Other(error)) => Err(error),
             };
         }
-        require(registered, context)?;
-        let task_after = if definition.is_tool() { self.task_after(registered, context)? } else { None };
+        // In a box, so that the future of a call that only reads stays small: rmcp moves it about.
+        let outcome = Box::pin(self.submit(asked, context)).await?;
+        self.follow(&outcome, registered, context);
+        Ok(outcome)
+    }
+
+    async fn submit(&self, asked: Asked<'_>, context: &RequestContext<RoleServer>) -> Result<Outcome, Error> {
+        let parts = &self.server.parts;
+        let Asked { registered, arguments, state, responses } = asked;
+        let definition = &registered.definition;
+        let principal = gate::caller(context);
+        let requester = Requester::of(context);
+        let is_new = requester.is_new;
+        requester.require(registered)?;
+        let task_after = if definition.is_tool() { requester.task_after(registered, parts.task_after)? } else { None };
         let now = parts.engine.surroundings().clock.now();
         let stream = context.extensions.get::<CallStream>();
         // Only calls of tools are answered on a stream that can be come back to.
         let name = stream.filter(|_| definition.is_tool()).map(|_| new_uuid7(now));
         let relayed = context.extensions.get::<RelayedRequest>();
-        let binding = Binding::new(principal.as_str(), definition.name, &arguments);
+        // Most calls ask nothing, and have nothing that is bound to their arguments.
+        let bound = arguments.clone();
+        let binding = || Binding::new(principal.as_str(), definition.name, &bound);
         let progress = context.meta.get_progress_token();
         let is_asked_for_key = definition.idempotency.is_none_or(KeySource::yields);
         let key = if is_asked_for_key { idempotency::key(context)? } else { None };
@@ -107,7 +112,10 @@ impl Handler {
         let is_lost_answer = before.is_some();
         let before = match before {
             Some(submitted) => Some(submitted),
-            None => self.come_back(state.as_deref(), responses, &binding).await?,
+            None => match &state {
+                Some(state) => Some(self.come_back(state, responses, &binding()).await?),
+                None => None,
+            },
         };
         let mut submitted = match before {
             Some(submitted) => submitted,
@@ -120,7 +128,7 @@ impl Handler {
         // What an earlier owner of the store had to answer was never given.
         let (id, is_replayed) = (submitted.id, submitted.is_replayed() && !is_lost_answer);
         let _unanswered = (self.origin == "stdio").then(|| {
-            self.calls.lock().insert(context.id.clone(), id);
+            self.connection.calls.lock().insert(context.id.clone(), id);
             Unanswered { handler: self, request: &context.id }
         });
         let mut kept = None;
@@ -142,13 +150,13 @@ impl Handler {
             clock.sleep_until(clock.now().after(after)).await;
         };
         let gone = async {
-            if self.origin == "http" && is_new(context) {
+            if self.origin == "http" && is_new {
                 context.ct.cancelled().await;
             } else {
                 std::future::pending::<()>().await;
             }
         };
-        let client = self.client(context, stream.cloned());
+        let client = requester.into_client(self, context, stream.cloned());
         if let Some(mut dialogue) = Dialogue::begin(&parts.engine, &mut submitted, definition.public_name(), client) {
             let (mut becomes_task, mut gone) = (pin!(becomes_task), pin!(gone));
             loop {
@@ -167,7 +175,7 @@ impl Handler {
                 early = left;
                 if known.is_empty() {
                     let now = parts.engine.surroundings().clock.now();
-                    return Ok(Outcome::InputRequired(parts.rounds.input_required(id, required, now, &binding)));
+                    return Ok(Outcome::InputRequired(parts.rounds.input_required(id, required, now, &binding())));
                 }
                 question::check(&parts.engine.answer(id, question::replies(known)).await?)?;
             }
@@ -212,18 +220,16 @@ impl Handler {
     /// The invocation of a call that is made again with answers: it has taken them.
     async fn come_back(
         &self,
-        state: Option<&str>,
+        state: &str,
         responses: Option<InputResponses>,
         binding: &Binding,
-    ) -> Result<Option<Submitted>, Error> {
-        let Some(state) = state else { return Ok(None) };
+    ) -> Result<Submitted, Error> {
         let parts = &self.server.parts;
         let invocation = parts.rounds.open(state, binding)?;
         if let Some(responses) = responses.filter(|responses| !responses.is_empty()) {
             question::check(&parts.engine.answer(invocation, question::replies(responses)).await?)?;
         }
-        let submitted = parts.engine.follow(invocation).await?;
-        submitted.map(Some).ok_or_else(|| {
+        parts.engine.follow(invocation).await?.ok_or_else(|| {
             Error::new(
                 ErrorKind::FixCall,
                 "request_state_expired",
@@ -231,80 +237,4 @@ impl Handler {
             )
         })
     }
-
-    /// Who makes a call, and how to reach them.
-    fn client(&self, context: &RequestContext<RoleServer>, stream: Option<CallStream>) -> Client {
-        let is_new = is_new(context);
-        let capabilities = context.client_capabilities();
-        let progress = context.meta.get_progress_token();
-        let (channel, log_level): (_, Box<dyn Fn() -> Option<LogLevel> + Send + Sync>) = match stream {
-            _ if is_new => {
-                let level = context.meta.log_level().map(question::log_level);
-                (Channel::Response(context.peer.clone()), Box::new(move || level))
-            }
-            Some(stream) => {
-                let own = stream.clone();
-                (Channel::Stream(stream), Box::new(move || Some(own.log_level())))
-            }
-            None => {
-                let level = Arc::clone(&self.log_level);
-                (Channel::Connection(context.peer.clone()), Box::new(move || Some(*level.lock())))
-            }
-        };
-        Client { channel, capabilities, progress, log_level }
-    }
-
-    /// After how long a call goes on as a task; `None` when it does not.
-    fn task_after(
-        &self,
-        tool: &RegisteredTool,
-        context: &RequestContext<RoleServer>,
-    ) -> Result<Option<Duration>, Error> {
-        let is_new = is_new(context);
-        let can_have_tasks = is_new && context.client_capabilities().is_some_and(|client| client.supports_tasks());
-        let definition = &tool.definition;
-        Ok(match definition.task {
-            TaskMode::Required if !can_have_tasks => {
-                return Err(Error::new(
-                    ErrorKind::FixCall,
-                    "tasks_required",
-                    format!(
-                        "`{}` is called as a task only; declare the extension `io.modelcontextprotocol/tasks` in the \
-                         client's capabilities",
-                        definition.name
-                    ),
-                ));
-            }
-            _ if !can_have_tasks => None,
-            TaskMode::Always | TaskMode::Required => Some(Duration::ZERO),
-            TaskMode::Auto => definition.task_after.or(self.server.parts.task_after),
-        })
-    }
-}
-
-/// Refuses a call whose client cannot be asked what the tool asks.
-fn require(tool: &RegisteredTool, context: &RequestContext<RoleServer>) -> Result<(), Error> {
-    let client = context.client_capabilities();
-    for capability in &tool.definition.requires {
-        let (has, code) = match *capability {
-            "elicitation" => {
-                (client.as_ref().is_some_and(|client| client.elicitation.is_some()), "elicitation_required")
-            }
-            "sampling" => (client.as_ref().is_some_and(|client| client.sampling.is_some()), "sampling_required"),
-            _ => (client.as_ref().is_some_and(|client| client.roots.is_some()), "roots_required"),
-        };
-        if !has {
-            let message = format!(
-                "`{}` asks its client for `{capability}`; declare it in the client's capabilities",
-                tool.definition.name
-            );
-            return Err(Error::new(ErrorKind::FixCall, code, message));
-        }
-    }
-    Ok(())
-}
-
-/// Whether a request is one of the revision 2026-07-28.
-fn is_new(context: &RequestContext<RoleServer>) -> bool {
-    context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28)
 }

@@ -23,6 +23,8 @@ pub(super) struct Contract {
     pub(super) resources: Vec<Resource>,
     pub(super) templates: Vec<ResourceTemplate>,
     pub(super) has_completions: bool,
+    /// Whether there is a tool whose answers are followed until they are written out.
+    pub(super) follows_answers: bool,
     inputs: HashMap<&'static str, Validator>,
 }
 
@@ -35,6 +37,7 @@ impl Contract {
             let validator = input_validator(definition)?;
             contract.inputs.insert(definition.name, validator);
             contract.has_completions |= !definition.completions.is_empty();
+            contract.follows_answers |= definition.idempotency == Some(KeySource::Undelivered);
             if definition.is_tool() {
                 contract.tools.push(tool(definition));
             } else if definition.name.starts_with(crate::prompt::PREFIX) {

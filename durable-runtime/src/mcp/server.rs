@@ -108,7 +108,7 @@ impl Server {
     /// Serve it on connections with `TCP_NODELAY` set ([`axum::serve::ListenerExt`]), or each answer waits some 40 ms for the
     /// client's delayed acknowledgement. Call [`shutdown`](Self::shutdown) when that router has stopped.
     pub fn service(&self) -> axum::Router {
-        http::service(self, &tokio_util::sync::CancellationToken::new())
+        axum::Router::new().fallback_service(http::service(self, &tokio_util::sync::CancellationToken::new()))
     }
 
     /// Calls a tool from within the process, as a client would.

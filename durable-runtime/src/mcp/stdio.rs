@@ -17,7 +17,7 @@ pub(super) async fn serve(server: &Server) -> Result<(), Error> {
     let cut = CancellationToken::new();
     let serving = async {
         let pipes = IntoTransport::<RoleServer, _, _>::into_transport(rmcp::transport::stdio_pipes());
-        let transport = handler.deliveries.clone().follow(pipes);
+        let transport = handler.connection.deliveries.clone().follow(pipes);
         match handler.serve_with_ct(transport, cut.clone()).await {
             Ok(running) => {
                 let _why = running.waiting().await;

@@ -175,7 +175,7 @@ where
     let id: SessionId = connection.to_string().into();
     let cut = relays.cut.clone();
     let handler = Handler::new(server.clone(), "stdio");
-    let deliveries = handler.deliveries.clone();
+    let deliveries = handler.connection.deliveries.clone();
     let transport = RelayTransport::new(read, write.clone(), id.clone(), relays.opening, deliveries, cut.clone());
     let rows = tokio::spawn(keep_rows(server.clone(), id.clone()));
     let serving = async {
