@@ -19,13 +19,18 @@ class Programs:
     """The servers, the load generator and the in-process benchmark, built for release."""
 
     def __init__(self):
-        command = ["cargo", "build", "--release", "--locked", "-p", "durable-examples", "--message-format", "json"]
-        command += ["--bin", "bench", "--bin", "bench-plain", "--bin", "bench-load", "--bench", "scale"]
-        built = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-        messages = (json.loads(line) for line in built.splitlines())
-        paths = {m["target"]["name"]: m["executable"] for m in messages if m.get("executable")}
+        servers = ["-p", "durable-examples", "--bin", "bench", "--bin", "bench-plain", "--bin", "bench-load"]
+        paths = built(servers) | built(["-p", "durable-tests", "--bench", "scale"])
         self.durable, self.plain = paths["bench"], paths["bench-plain"]
         self.load, self.scale = paths["bench-load"], paths["scale"]
+
+
+def built(what):
+    """Builds programs for release, and says where they are."""
+    command = ["cargo", "build", "--release", "--locked", "--message-format", "json", *what]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    messages = (json.loads(line) for line in output.splitlines())
+    return {m["target"]["name"]: m["executable"] for m in messages if m.get("executable")}
 
 
 class Measurements:

@@ -1,9 +1,9 @@
 //! Figures for which a micro-benchmark is too small.
 //!
 //! ```text
-//! cargo bench -p durable-examples --bench scale                    # everything, small
-//! cargo bench -p durable-examples --bench scale -- throughput --in-flight 256 --calls 100000
-//! cargo bench -p durable-examples --bench scale -- --help
+//! cargo bench -p durable-tests --bench scale                    # everything, small
+//! cargo bench -p durable-tests --bench scale -- throughput --in-flight 256 --calls 100000
+//! cargo bench -p durable-tests --bench scale -- --help
 //! ```
 //!
 //! Each figure is one line of JSON on standard output.

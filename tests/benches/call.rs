@@ -2,7 +2,7 @@
 //! read-only call; operations on tables.
 //!
 //! ```text
-//! cargo bench -p durable-examples --bench call
+//! cargo bench -p durable-tests --bench call
 //! ```
 
 #[path = "scale/bare.rs"]
