@@ -15,6 +15,7 @@ mod growth;
 mod meter;
 mod recording;
 mod recovery;
+mod relay;
 mod throughput;
 mod waiting;
 
@@ -26,6 +27,7 @@ use clap::{Parser, Subcommand};
 use self::floor::Floor;
 use self::growth::Growth;
 use self::recovery::Recovery;
+use self::relay::Place;
 use self::throughput::Throughput;
 use self::waiting::Waiting;
 
@@ -81,8 +83,8 @@ fn all_small() -> Vec<Command> {
         throughput("five_at_most", false),
         throughput("read_only", false),
         throughput("five_at_least", true),
-        Command::Recovery(Recovery { finished: 1000, unfinished: 10, directory: directory() }),
-        Command::Waiting(Waiting { invocations: 1000, cache_mib: 32, directory: directory() }),
+        Command::Recovery(Recovery { finished: 1000, unfinished: 10, quick: false, place: Place::small() }),
+        Command::Waiting(Waiting { invocations: 1000, cache_mib: 32, place: Place::small() }),
         Command::Growth(Growth { rows: vec![1000, 10_000], calls: 200, directory: directory() }),
     ]
 }

@@ -1,7 +1,6 @@
 //! Opening a store with many finished and some unfinished invocations: after a kill, and after a clean stop.
 
-use std::future::{Ready, ready};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,8 +11,9 @@ use durable_runtime::prelude::*;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-use crate::child::{Process, ready_until_told};
+use crate::child::ready_until_told;
 use crate::meter::{Meter, memory, millis, tell};
+use crate::relay::{Place, Relay, greet};
 use crate::throughput::drive;
 
 /// What is in the store.
@@ -25,9 +25,11 @@ pub(crate) struct Recovery {
     /// Invocations in the middle of a step
     #[arg(long, default_value_t = 10_000)]
     pub(crate) unfinished: u64,
-    /// Directory of the store's file; it should be on a disk
-    #[arg(long, default_value = env!("CARGO_TARGET_TMPDIR"))]
-    pub(crate) directory: PathBuf,
+    /// Let every commit write down what is free in the file, so that it is not walked after a kill
+    #[arg(long)]
+    pub(crate) quick: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
 }
 
 /// One of the processes that do it.
@@ -39,6 +41,8 @@ pub(crate) struct Part {
     finished: u64,
     #[arg(long)]
     unfinished: u64,
+    #[arg(long)]
+    quick: bool,
     /// Let the unfinished invocations end
     #[arg(long)]
     finish: bool,
@@ -72,20 +76,17 @@ pub(crate) async fn held(cx: &DurableContext, gate: State<Arc<Gate>>, name: Stri
     Ok(greeting)
 }
 
-fn greet(name: &str) -> Ready<String> {
-    ready(format!("hello, {name}"))
-}
-
 fn gate() -> Arc<Gate> {
     Arc::new(Gate { open: Semaphore::new(0), begun: AtomicU64::new(0), ended: AtomicU64::new(0) })
 }
 
-async fn open(store: &Path, gate: &Arc<Gate>) -> Result<Server, Error> {
+async fn open(part: &Part, gate: &Arc<Gate>) -> Result<Server, Error> {
     let mut limits = Limits::default();
     limits.journals = usize::MAX;
     limits.running = usize::MAX >> 4;
     Server::builder("scale", "1.0.0")
-        .store(store)
+        .store(&part.store)
+        .quick_recovery(part.quick)
         .state(Arc::clone(gate))
         .limits(limits)
         .grace(Duration::ZERO)
@@ -104,7 +105,7 @@ async fn until(count: &AtomicU64, wanted: u64) {
 /// Fills a store, and is killed in the middle of the last calls.
 pub(crate) async fn fill(part: &Part) -> Result<(), Error> {
     let gate = gate();
-    let server = open(&part.store, &gate).await?;
+    let server = open(part, &gate).await?;
     drive(&server, "five_at_least", part.finished, 1024).await;
     for number in 0..part.unfinished {
         let server = server.clone();
@@ -120,15 +121,18 @@ pub(crate) async fn fill(part: &Part) -> Result<(), Error> {
 pub(crate) async fn open_again(part: &Part) -> Result<(), Error> {
     let gate = gate();
     let meter = Meter::start();
-    let server = open(&part.store, &gate).await?;
-    let opened = meter.elapsed();
+    let server = open(part, &gate).await?;
+    let (opened, open_cpu) = (meter.elapsed(), meter.cpu());
     until(&gate.begun, part.unfinished).await;
-    let begun = meter.elapsed();
+    let (begun, begun_cpu) = (meter.elapsed(), meter.cpu());
     let figures = json!({
         "after": part.after,
         "unfinished": part.unfinished,
+        "quick_recovery": part.quick,
         "open_ms": millis(opened),
+        "open_cpu_ms": millis(open_cpu),
         "all_run_again_ms": millis(begun),
+        "all_run_again_cpu_ms": millis(begun_cpu),
         "resident_bytes": memory().map(|(now, _)| now),
     });
     if part.finish {
@@ -144,21 +148,17 @@ pub(crate) async fn open_again(part: &Part) -> Result<(), Error> {
     Ok(())
 }
 
-fn arguments(what: &str, store: &Path, asked: &Recovery, more: &[&str]) -> Vec<String> {
-    let (store, finished) = (store.display().to_string(), asked.finished.to_string());
-    let unfinished = asked.unfinished.to_string();
-    let common = [what, "--store", &store, "--finished", &finished, "--unfinished", &unfinished];
-    common.iter().chain(more).map(|argument| (*argument).to_owned()).collect()
-}
-
 /// Fills a store, kills its server, and opens it three times.
 pub(crate) fn run(asked: &Recovery) -> std::io::Result<()> {
-    let directory = tempfile::tempdir_in(&asked.directory)?;
-    let store = directory.path().join("recovery.redb");
-    Process::start(&arguments("fill", &store, asked, &[]))?.kill()?;
-    let bytes = std::fs::metadata(&store)?.len();
+    let relay = Relay::new(&asked.place, &[("--finished", &asked.finished), ("--unfinished", &asked.unfinished)])?;
+    let start = |what: &str, more: &[&str]| {
+        let quick: &[&str] = if asked.quick { &["--quick"] } else { &[] };
+        relay.start(what, &[quick, more].concat())
+    };
+    start("fill", &[])?.kill()?;
+    let bytes = std::fs::metadata(relay.store())?.len();
     tell("recovery_store", &[&json!({ "finished": asked.finished, "unfinished": asked.unfinished, "bytes": bytes })]);
-    Process::start(&arguments("open", &store, asked, &["--after", "kill"]))?.stop()?;
-    Process::start(&arguments("open", &store, asked, &["--after", "clean stop"]))?.kill()?;
-    Process::start(&arguments("open", &store, asked, &["--after", "second kill", "--finish"]))?.stop()
+    start("open", &["--after", "kill"])?.stop()?;
+    start("open", &["--after", "clean stop"])?.kill()?;
+    start("open", &["--after", "second kill", "--finish"])?.stop()
 }

@@ -1,7 +1,8 @@
 //! Many invocations that wait for a time: the memory that they use, and how long it takes to wake them all.
 
+use std::fmt::Display;
 use std::future::{Future, Ready, ready};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,8 +13,9 @@ use durable_runtime::{Clock, Limits, SystemClock, Timestamp};
 use serde_json::json;
 use tokio::sync::{Notify, watch};
 
-use crate::child::{Process, ready_until_told};
+use crate::child::ready_until_told;
 use crate::meter::{Meter, float, memory, micros, millis, tell};
+use crate::relay::{Place, Relay, greet};
 
 const AN_HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -26,9 +28,8 @@ pub(crate) struct Waiting {
     /// Memory for cached parts of the store's file, in MiB
     #[arg(long, default_value_t = 32)]
     pub(crate) cache_mib: usize,
-    /// Directory of the store's file; it should be on a disk
-    #[arg(long, default_value = env!("CARGO_TARGET_TMPDIR"))]
-    pub(crate) directory: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: Place,
 }
 
 /// One of the processes that do it.
@@ -104,10 +105,6 @@ pub(crate) async fn wait(
     #[once(at_least, infallible)]
     progress.note_end().await;
     Ok(greeting)
-}
-
-fn greet(name: &str) -> Ready<String> {
-    ready(format!("hello, {name}"))
 }
 
 async fn open(part: &Part, progress: &Arc<Progress>, clock: Ahead) -> Result<Server, Error> {
@@ -198,17 +195,11 @@ pub(crate) async fn wake(part: &Part) -> Result<(), Error> {
     Ok(())
 }
 
-fn arguments(what: &str, store: &Path, asked: &Waiting) -> Vec<String> {
-    let (invocations, cache) = (asked.invocations.to_string(), asked.cache_mib.to_string());
-    let store = store.display().to_string();
-    let all = [what, "--store", &store, "--invocations", &invocations, "--cache-mib", &cache];
-    all.map(str::to_owned).to_vec()
-}
-
 /// Makes the invocations in one process, and wakes them in another.
 pub(crate) fn run(asked: &Waiting) -> std::io::Result<()> {
-    let directory = tempfile::tempdir_in(&asked.directory)?;
-    let store = directory.path().join("waiting.redb");
-    Process::start(&arguments("fill-waiting", &store, asked))?.stop()?;
-    Process::start(&arguments("wake", &store, asked))?.stop()
+    let arguments: &[(&str, &dyn Display)] =
+        &[("--invocations", &asked.invocations), ("--cache-mib", &asked.cache_mib)];
+    let relay = Relay::new(&asked.place, arguments)?;
+    relay.start("fill-waiting", &[])?.stop()?;
+    relay.start("wake", &[])?.stop()
 }
