@@ -25,6 +25,11 @@ pub trait SyncBackend: Send + Sync + 'static {
     /// The first rows of a scan, all of one moment.
     fn scan(&self, scan: &Scan) -> Result<Vec<Row>, StoreError>;
 
+    /// The first rows of several scans, each of one moment.
+    fn scan_many(&self, scans: &[Scan]) -> Result<Vec<Vec<Row>>, StoreError> {
+        scans.iter().map(|scan| self.scan(scan)).collect()
+    }
+
     /// How many rows there are within a scan's bounds, at one moment, without those of `except`. It holds no more of them in
     /// memory than one at a time.
     fn count(&self, scan: &Scan, except: &BTreeSet<Vec<u8>>) -> Result<u64, StoreError>;
@@ -135,6 +140,10 @@ impl<B: SyncBackend> Read for GroupCommit<B> {
 
     fn scan(&self, scan: Scan) -> StoreFuture<'_, Result<Vec<Row>, StoreError>> {
         Box::pin(self.read(move |backend| backend.scan(&scan)))
+    }
+
+    fn scan_many(&self, scans: Vec<Scan>) -> StoreFuture<'_, Result<Vec<Vec<Row>>, StoreError>> {
+        Box::pin(self.read(move |backend| backend.scan_many(&scans)))
     }
 
     fn count(&self, scan: Scan, except: BTreeSet<Vec<u8>>) -> StoreFuture<'_, Result<u64, StoreError>> {

@@ -161,6 +161,17 @@ pub trait Read: Send + Sync + 'static {
     /// returned, and no batch that is not durable.
     fn scan(&self, scan: Scan) -> StoreFuture<'_, Result<Vec<Row>, StoreError>>;
 
+    /// The first rows of several scans, in their order. The answer of each is as of [`scan`](Self::scan) alone.
+    fn scan_many(&self, scans: Vec<Scan>) -> StoreFuture<'_, Result<Vec<Vec<Row>>, StoreError>> {
+        Box::pin(async move {
+            let mut answers = Vec::with_capacity(scans.len());
+            for scan in scans {
+                answers.push(self.scan(scan).await?);
+            }
+            Ok(answers)
+        })
+    }
+
     /// How many rows there are within a scan's bounds, at one moment; those with the keys of `except` are not counted. The
     /// scan's direction and limit mean nothing here.
     fn count(&self, scan: Scan, except: BTreeSet<Vec<u8>>) -> StoreFuture<'_, Result<u64, StoreError>>;

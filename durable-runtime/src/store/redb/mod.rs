@@ -24,6 +24,8 @@ use crate::error::{Error, ErrorKind};
 
 type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
+type ReadTable = ::redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
+
 /// The redb table of a keyspace. The names are part of the file format.
 fn table(keyspace: Keyspace) -> Table {
     TableDefinition::new(match keyspace {
@@ -314,6 +316,23 @@ impl SyncBackend for RedbBackend {
 
     fn scan(&self, scan: &Scan) -> Result<Vec<Row>, StoreError> {
         self.using("read", |database| rows(&database.begin_read()?.open_table(table(scan.keyspace))?, scan))
+    }
+
+    fn scan_many(&self, scans: &[Scan]) -> Result<Vec<Vec<Row>>, StoreError> {
+        self.using("read", |database| {
+            let transaction = database.begin_read()?;
+            let mut open: Option<(Keyspace, ReadTable)> = None;
+            let mut answers = Vec::with_capacity(scans.len());
+            for scan in scans {
+                let table = match open.take() {
+                    Some((keyspace, table)) if keyspace == scan.keyspace => table,
+                    _ => transaction.open_table(table(scan.keyspace))?,
+                };
+                answers.push(rows(&table, scan)?);
+                open = Some((scan.keyspace, table));
+            }
+            Ok(answers)
+        })
     }
 
     fn count(&self, scan: &Scan, except: &BTreeSet<Vec<u8>>) -> Result<u64, StoreError> {

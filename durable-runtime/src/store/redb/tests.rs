@@ -5,13 +5,14 @@ mod program;
 mod random;
 
 use std::fs;
+use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ::redb::{Database, TableDefinition};
 
-use super::super::{Batch, Commit, Keyspace, Read, Store, StoreError, SyncBackend as _};
+use super::super::{Batch, Commit, Keyspace, Read, Scan, Store, StoreError, SyncBackend as _};
 use super::{GroupCommit, RedbBackend, RedbOptions, medium};
 use crate::error::Error;
 
@@ -38,6 +39,35 @@ async fn what_was_committed_is_there_after_opening_again() {
     let store = open(&path).expect("the store again");
     let value = store.get(Keyspace::Table, b"k".to_vec()).await.expect("read");
     assert_eq!(value, Some(b"v".to_vec()));
+}
+
+#[tokio::test]
+async fn several_scans_are_answered_in_their_order_each_from_its_own_rows() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = open(&directory.path().join("a.redb")).expect("a new store");
+    let mut batch = Batch::default();
+    for (keyspace, key) in [(Keyspace::Journal, b"a"), (Keyspace::Journal, b"b"), (Keyspace::Table, b"c")] {
+        batch.put(keyspace, *key, key.to_vec());
+    }
+    store.commit(batch).await.expect("committed");
+    let scan = |keyspace, descending, limit| Scan {
+        keyspace,
+        lower: Bound::Unbounded,
+        upper: Bound::Unbounded,
+        descending,
+        limit,
+    };
+    let scans = vec![
+        scan(Keyspace::Journal, false, 9),
+        scan(Keyspace::Journal, true, 1),
+        scan(Keyspace::Table, false, 9),
+        scan(Keyspace::Result, false, 9),
+        scan(Keyspace::Journal, false, 1),
+    ];
+    let answers = store.scan_many(scans).await.expect("read");
+    let keys: Vec<Vec<u8>> =
+        answers.into_iter().map(|rows| rows.into_iter().flat_map(|(key, _)| key).collect()).collect();
+    assert_eq!(keys, [b"ab".to_vec(), b"b".to_vec(), b"c".to_vec(), Vec::new(), b"a".to_vec()]);
 }
 
 #[tokio::test]
