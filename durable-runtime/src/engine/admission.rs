@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::answer::{AnswerSource, Submitted};
 use super::derived_key::KeySource;
 use super::execution::{Run, Undo};
-use super::recovery::Loaded;
+use super::stored::Loaded;
 use super::{Engine, Invocation};
 use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
@@ -216,7 +216,7 @@ impl Engine {
             match self.load(id).await? {
                 Loaded::Answer(answer) => return Ok(Some(Submitted { id, source: AnswerSource::Known(answer) })),
                 // It waits outside of memory, or could not go on before and now can.
-                Loaded::Run(_) | Loaded::Suspended => {
+                Loaded::Run(_) | Loaded::Suspended(_) => {
                     if let Some(coming) = self.directory.enter(id) {
                         // Read again, now that nobody else can go on with it.
                         self.execute(id, None);

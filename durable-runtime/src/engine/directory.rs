@@ -1,6 +1,7 @@
 //! The invocations in memory, and the idempotency keys they were called with.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -22,6 +23,8 @@ struct Live {
     conversation: Arc<Conversation>,
     /// Whether a run has shown that it does better than those before it, which ended uncleanly.
     proof: watch::Sender<bool>,
+    /// Whether it was to be taken up while it was here.
+    was_due: bool,
 }
 
 impl Live {
@@ -33,6 +36,7 @@ impl Live {
             admitted: watch::Sender::new(is_admitted),
             conversation: Arc::default(),
             proof: watch::Sender::new(false),
+            was_due: false,
         }
     }
 
@@ -78,6 +82,20 @@ impl Directory {
         let coming = live.coming();
         entries.live.insert(id, live);
         Some(coming)
+    }
+
+    /// Enters an invocation that nobody waits for; `false` when it is in memory already.
+    pub(super) fn claim(&self, id: InvocationId) -> bool {
+        match self.entries.lock().live.entry(id) {
+            Entry::Occupied(mut occupied) => {
+                occupied.get_mut().was_due = true;
+                false
+            }
+            Entry::Vacant(vacant) => {
+                vacant.insert(Live::new(None, true));
+                true
+            }
+        }
     }
 
     /// Enters a call that is new, and gives where its answer will come, and where it is told that it is admitted.
@@ -162,15 +180,17 @@ impl Directory {
         self.entries.lock().forget_key(key, id);
     }
 
-    /// Answers all who wait, and forgets the invocation: it has ended, or this process does no more for it.
-    pub(super) fn leave(&self, id: InvocationId, answer: Answer) {
+    /// Answers all who wait, and forgets the invocation: it has ended, or this process does no more for it. Gives whether it was to
+    /// be taken up meanwhile.
+    pub(super) fn leave(&self, id: InvocationId, answer: Answer) -> bool {
         let mut entries = self.entries.lock();
-        let Some(live) = entries.live.remove(&id) else { return };
+        let Some(live) = entries.live.remove(&id) else { return false };
         if let Some(key) = live.key {
             entries.forget_key(&key, id);
         }
         live.answer.send_replace(Some(answer));
         live.conversation.end();
+        live.was_due
     }
 
     /// Ends when nobody waits for the invocation.

@@ -34,7 +34,7 @@ pub(super) enum End {
     /// It is cancelled, durably, and what it did is to be undone.
     Cancelled,
     /// Its client has gone, and it waits, durably, for that one to come back.
-    Suspended,
+    Suspended(Timestamp),
     /// All that it does is wait until then, and its body is dropped.
     Waiting(Timestamp),
     /// The server stops.
@@ -232,7 +232,7 @@ fn interrupted(invocation: &Invocation, why: Interruption, undo: Undo) -> BatchE
     }
     match why.into_end() {
         Ok(conclusion) => ended_with(invocation, conclusion),
-        Err(unfinished) => BatchEnd::Unfinished(unfinished),
+        Err(until) => BatchEnd::Unfinished(Unfinished::Suspended { until: until.as_millis() }),
     }
 }
 
@@ -244,7 +244,9 @@ fn ended(end: BatchEnd) -> End {
     match end {
         BatchEnd::Ended(ended) => End::Ended(ended),
         BatchEnd::Unfinished(Unfinished::Parked { code, reason, .. }) => End::Parked { code, reason },
-        BatchEnd::Unfinished(Unfinished::Suspended { .. }) => End::Suspended,
-        BatchEnd::Unfinished(Unfinished::Running { .. } | Unfinished::Suspect { .. }) => End::Cancelled,
+        BatchEnd::Unfinished(Unfinished::Suspended { until }) => End::Suspended(Timestamp::from_millis(until)),
+        BatchEnd::Unfinished(Unfinished::Running { .. } | Unfinished::Unclean { .. } | Unfinished::Suspect { .. }) => {
+            End::Cancelled
+        }
     }
 }

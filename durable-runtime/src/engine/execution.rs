@@ -12,7 +12,8 @@ use super::admission::Refusal;
 use super::answer::Answer;
 use super::driver::{self, End};
 use super::interruption::{Deadline, InterruptionSignal};
-use super::recovery::Loaded;
+use super::place::Place;
+use super::stored::{Loaded, Stored};
 use super::{Engine, Invocation};
 use crate::audit::{CallEnd, EndedCall};
 use crate::clock::Timestamp;
@@ -35,6 +36,13 @@ pub(super) struct Run {
     pub(super) invocation: Arc<Invocation>,
     pub(super) body: Start,
     pub(super) undoing: Undo,
+}
+
+/// An invocation that goes on by itself.
+pub(super) struct Resumed {
+    pub(super) place: Place,
+    /// Its rows, if they have been read.
+    pub(super) read: Option<Stored>,
 }
 
 /// Whether what a cancelled call did is undone.
@@ -80,12 +88,23 @@ impl Backoff {
 impl Engine {
     /// Runs an invocation that is in the directory, in a task of its own: `first`, or what the store has of it.
     pub(super) fn execute(self: &Arc<Self>, id: InvocationId, first: Option<Run>) {
+        self.spawn(id, first, None);
+    }
+
+    /// The same for one that goes on by itself.
+    pub(super) fn resume(self: &Arc<Self>, id: InvocationId, resumed: Resumed) {
+        self.spawn(id, None, Some(resumed));
+    }
+
+    fn spawn(self: &Arc<Self>, id: InvocationId, first: Option<Run>, resumed: Option<Resumed>) {
         let engine = Arc::clone(self);
         self.tasks.spawn(async move {
             // Whatever becomes of this task, those who wait are answered.
             let mut leaving = Leaving { engine, id: Some(id) };
-            match leaving.engine.run_to_the_end(id, first).await {
-                Some(answer) => leaving.engine.directory.leave(id, answer),
+            match leaving.engine.run_to_the_end(id, first, resumed).await {
+                Some(answer) => {
+                    leaving.engine.directory.leave(id, answer);
+                }
                 // It has left already, and may be back.
                 None => leaving.id = None,
             }
@@ -93,17 +112,29 @@ impl Engine {
     }
 
     /// Gives the answer for all who wait; `None` when nobody does and the invocation has been taken out of memory.
-    async fn run_to_the_end(&self, id: InvocationId, mut next: Option<Run>) -> Option<Answer> {
+    async fn run_to_the_end(
+        &self,
+        id: InvocationId,
+        mut next: Option<Run>,
+        resumed: Option<Resumed>,
+    ) -> Option<Answer> {
+        let mut goes_on_by_itself = resumed.is_some();
+        let (mut place, read) = resumed.map(|resumed| (resumed.place, resumed.read)).unzip();
+        let mut read = read.flatten();
         let mut backoff = Backoff(Backoff::FIRST);
         let interruption = self.directory.interruption(id).expect("who runs an invocation has entered it");
         loop {
-            let run = match next.take() {
-                Some(run) => run,
-                None => match self.load_or_end(id, &interruption).await {
+            let run = if let Some(run) = next.take() {
+                run
+            } else {
+                let loaded = self.load_or_end(id, read.take(), goes_on_by_itself, &interruption).await;
+                // When the store has failed, it is still nobody's wish.
+                goes_on_by_itself &= loaded.is_err();
+                match loaded {
                     Ok(Loaded::Run(run)) => run,
                     Ok(Loaded::Answer(answer)) => return Some(answer),
-                    Ok(Loaded::Suspended) if self.leave_suspended(id) => return None,
-                    Ok(Loaded::Suspended) => continue,
+                    Ok(Loaded::Suspended(until)) if self.leave_suspended(id, until) => return None,
+                    Ok(Loaded::Suspended(_)) => continue,
                     Ok(Loaded::Missing) => return Some(Answer::NotAdmitted("it is not in the store".into())),
                     Err(error) if error.kind() == ErrorKind::AskPerson => {
                         tracing::error!(invocation = %id, %error, "an invocation cannot be read");
@@ -111,17 +142,19 @@ impl Engine {
                     }
                     Err(error) => {
                         self.directory.defer(id, Answer::Deferred(error.to_string()));
+                        place.iter_mut().for_each(Place::give_way);
                         if self.wait(&mut backoff, None, &interruption).await {
                             continue;
                         }
                         return Some(stopping());
                     }
-                },
+                }
             };
             let invocation = Arc::clone(&run.invocation);
             let rows_before = invocation.rows();
             let audits = self.tools.audits(&invocation.history().admission().tool);
-            match driver::run(run, audits, &interruption, &self.stopping, &self.abandoning).await {
+            let run = driver::run(run, audits, &interruption, &self.stopping, &self.abandoning);
+            match Place::during(&mut place, &invocation, run).await {
                 End::Ended(ended) => return Some(Answer::Ended(Arc::new(ended))),
                 End::Parked { code, reason } => {
                     tracing::warn!(invocation = %id, code, reason, "an invocation is parked");
@@ -131,8 +164,8 @@ impl Engine {
                     self.directory.taken_up(id);
                     continue;
                 }
-                End::Suspended if self.leave_suspended(id) => return None,
-                End::Suspended => continue,
+                End::Suspended(until) if self.leave_suspended(id, until) => return None,
+                End::Suspended(_) => continue,
                 End::Stopped if invocation.is_admitted() => return Some(stopping()),
                 End::Stopped => return Some(Answer::NotAdmitted("the server is stopping".into())),
                 End::Lost => {
@@ -141,6 +174,8 @@ impl Engine {
                     ));
                 }
                 End::Waiting(until) => {
+                    // There is no body in memory.
+                    place = None;
                     tokio::select! {
                         biased;
                         () = self.directory.unwatched(id) => {
@@ -178,6 +213,7 @@ impl Engine {
                     }
                 }
             }
+            place.iter_mut().for_each(Place::give_way);
             if !self.wait(&mut backoff, invocation.deadline(), &interruption).await {
                 return Some(stopping());
             }
@@ -185,16 +221,32 @@ impl Engine {
     }
 
     /// Takes a suspended invocation out of memory; `false` when somebody waits for it again, or it is interrupted otherwise.
-    fn leave_suspended(&self, id: InvocationId) -> bool {
+    fn leave_suspended(&self, id: InvocationId, until: Timestamp) -> bool {
         self.directory.suspended(id);
-        self.directory.leave_unwatched(id)
+        let has_left = self.directory.leave_unwatched(id);
+        if has_left {
+            self.timers.set(until, id);
+        }
+        has_left
     }
 
-    async fn load_or_end(&self, id: InvocationId, interruption: &InterruptionSignal) -> Result<Loaded, Error> {
-        match interruption.get() {
-            Some(interruption) => self.end_without_body(id, interruption).await,
-            None => self.load(id).await,
+    async fn load_or_end(
+        &self,
+        id: InvocationId,
+        mut read: Option<Stored>,
+        goes_on_by_itself: bool,
+        interruption: &InterruptionSignal,
+    ) -> Result<Loaded, Error> {
+        if let Some(interruption) = interruption.get() {
+            self.unclean_ends.need_not_count(id);
+            return self.end_without_body(id, interruption).await;
         }
+        // The timer may be one of a wait that was before its client went.
+        if goes_on_by_itself && let Some(until) = self.waits_for_client(id, read.as_ref()).await? {
+            return Ok(Loaded::Suspended(until));
+        }
+        self.count_death(id, &mut read).await?;
+        self.load_read(id, read).await
     }
 
     /// Waits before the next run, but not beyond a deadline that is to come, nor after an interruption; `false` when the

@@ -9,6 +9,7 @@ use super::Engine;
 use super::admission::decoded;
 use super::execution::Start;
 use super::invocation::Halt;
+use super::look::READ_AT_ONCE;
 use super::recovery::invocation_id;
 use super::rehearsal::Rehearsal;
 use crate::error::Error;
@@ -170,14 +171,17 @@ impl Engine {
             let Some((last, _)) = page.last() else { break };
             after = Bound::Excluded(last.clone());
             seen += page.len();
+            let mut ids = Vec::new();
             for (key, row) in page {
-                let id = invocation_id(&key)?;
-                if matches!(decoded(&row)?, Unfinished::Parked { .. }) {
-                    continue;
+                if !matches!(decoded(&row)?, Unfinished::Parked { .. }) {
+                    ids.push(invocation_id(&key)?);
                 }
-                // One that is damaged, or has ended just now, says so elsewhere.
-                let Ok(admission) = self.admission(id).await else { continue };
-                if let Err(misfit) = self.fitting(&admission) {
+            }
+            for ids in ids.chunks(READ_AT_ONCE) {
+                for (id, admission) in ids.iter().zip(self.admissions(ids).await?) {
+                    // One that is damaged, or has ended just now, says so elsewhere.
+                    let Ok(admission) = admission else { continue };
+                    let Err(misfit) = self.fitting(&admission) else { continue };
                     unfit += 1;
                     if unfit <= LOGGED {
                         tracing::warn!(invocation = %id, tool = admission.tool, code = misfit.code, reason = misfit.reason,

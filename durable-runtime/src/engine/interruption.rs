@@ -4,6 +4,7 @@
 //! recorded, within a grace period. Then the invocation ends with the interruption, durably, and the body is dropped. A
 //! result that is durable before wins: both put an end to the invocation's row, and the guard lets only one of them.
 
+use std::ops::Bound;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,7 +15,9 @@ use tokio::sync::watch;
 use super::admission::decoded;
 use super::answer::{Answer, AnswerSource, Submitted};
 use super::invocation::journal_key;
-use super::recovery::Loaded;
+use super::look::READ_AT_ONCE;
+use super::recovery::invocation_id;
+use super::stored::Loaded;
 use super::{Engine, Invocation, retention};
 use crate::audit::{CallEnd, EndedCall};
 use crate::clock::Timestamp;
@@ -23,6 +26,9 @@ use crate::id::InvocationId;
 use crate::journal::codec;
 use crate::journal::record::{Conclusion, Ended, Record, Unfinished};
 use crate::store::{Batch, CommitError, Keyspace};
+
+/// How long to wait before deadlines are read that could not be.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Why an invocation ends before its body does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,15 +56,15 @@ pub(crate) enum Interruption {
 }
 
 impl Interruption {
-    /// How the invocation ends with it, or what becomes of its row if it does not end.
-    pub(super) fn into_end(self) -> Result<Conclusion, Unfinished> {
+    /// How the invocation ends with it, or until when it is suspended.
+    pub(super) fn into_end(self) -> Result<Conclusion, Timestamp> {
         match self {
             Self::TimedOut { limit } => {
                 Ok(Conclusion::TimedOut { limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX) })
             }
             Self::Cancelled { reason } => Ok(Conclusion::Cancelled { reason }),
             Self::Completed { conclusion } => Ok(conclusion),
-            Self::Suspended { until } => Err(Unfinished::Suspended { until: until.as_millis() }),
+            Self::Suspended { until } => Err(until),
         }
     }
 
@@ -226,12 +232,13 @@ impl Engine {
         let is_by_hand = matches!(interruption, Interruption::Completed { .. });
         let conclusion = match interruption.into_end() {
             Ok(conclusion) => conclusion,
-            Err(unfinished) => {
+            Err(until) => {
+                let suspended = Unfinished::Suspended { until: until.as_millis() };
                 let mut batch = Batch::default();
                 batch.guard(Keyspace::Unfinished, key.clone(), Some(row));
-                batch.put(Keyspace::Unfinished, key, codec::encode(&unfinished));
+                batch.put(Keyspace::Unfinished, key, codec::encode(&suspended));
                 self.commit(batch).await?;
-                return Ok(Loaded::Suspended);
+                return Ok(Loaded::Suspended(until));
             }
         };
         let admission = self.admission(id).await?;
@@ -316,23 +323,47 @@ impl Engine {
         Some(Deadline { at: Timestamp::from_millis(admitted_at).after(limit), limit })
     }
 
-    /// When an invocation outside of memory is to be run, if its row says `wake_at`: its deadline may be nearer in this
-    /// build than in the one that wrote the row.
-    pub(super) async fn wake_time(&self, id: InvocationId, row: &Unfinished) -> Result<Option<Timestamp>, Error> {
-        let Unfinished::Running { wake_at: Some(wake_at), .. } = row else { return Ok(None) };
-        let wake_at = Timestamp::from_millis(*wake_at);
+    /// Sees to it, beside the start, that invocations outside of memory are run when their deadlines come: these may be nearer in
+    /// this build than in the one that wrote their rows.
+    pub(super) fn watch_deadlines(self: &Arc<Self>) {
         let timeouts = self.tools.iter().filter_map(|registered| registered.definition.timeout);
         if timeouts.chain(self.surroundings.limits.timeout).next().is_none() {
-            return Ok(Some(wake_at));
+            return;
         }
-        let admission = match self.admission(id).await {
-            Ok(admission) => admission,
-            // What is damaged is seen when the invocation is run.
-            Err(error) if error.kind() == ErrorKind::AskPerson => return Ok(Some(wake_at)),
-            Err(error) => return Err(error),
-        };
-        let deadline = self.deadline(&admission.tool, admission.at);
-        Ok(Some(deadline.map_or(wake_at, |deadline| wake_at.min(deadline.at))))
+        let engine = Arc::clone(self);
+        self.in_background(async move {
+            while let Err(error) = engine.set_deadlines().await {
+                tracing::warn!(%error, "the deadlines of waiting invocations could not be read, and are read again");
+                tokio::time::sleep(PAUSE).await;
+            }
+        });
+    }
+
+    async fn set_deadlines(&self) -> Result<(), Error> {
+        let mut after = Bound::Unbounded;
+        loop {
+            let page = self.page(Keyspace::Unfinished, after, Bound::Unbounded).await?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after = Bound::Excluded(last.clone());
+            let mut waiting = Vec::new();
+            for (key, row) in page {
+                if let Some(wake_at) = decoded::<Unfinished>(&row)?.wake_at() {
+                    waiting.push((invocation_id(&key)?, Timestamp::from_millis(wake_at)));
+                }
+            }
+            for piece in waiting.chunks(READ_AT_ONCE) {
+                let ids: Vec<InvocationId> = piece.iter().map(|(id, _)| *id).collect();
+                for ((id, wake_at), admission) in piece.iter().zip(self.admissions(&ids).await?) {
+                    // What is damaged is seen when the invocation is run.
+                    let Ok(admission) = admission else { continue };
+                    if let Some(deadline) = self.deadline(&admission.tool, admission.at)
+                        && deadline.at < *wake_at
+                    {
+                        self.timers.set(deadline.at, *id);
+                    }
+                }
+            }
+        }
     }
 }
 

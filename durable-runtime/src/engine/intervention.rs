@@ -10,7 +10,7 @@ use super::admission::decoded;
 use super::answer::{Answer, AnswerSource, Submitted};
 use super::interruption::Interruption;
 use super::invocation::{Halt, journal_key};
-use super::recovery::Loaded;
+use super::stored::Loaded;
 use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
 use crate::journal::codec;
@@ -38,7 +38,9 @@ impl Drop for Held<'_> {
     fn drop(&mut self) {
         if !self.goes_on {
             let answer = Answer::Deferred("a person has just looked at it".into());
-            self.engine.directory.leave(self.id, answer);
+            if self.engine.directory.leave(self.id, answer) {
+                self.engine.timers.set(self.engine.surroundings.clock.now(), self.id);
+            }
         }
     }
 }
@@ -74,7 +76,7 @@ impl Engine {
         match decoded(&row)? {
             Unfinished::Parked { code, reason, .. } => return Ok(Parked { row, code, reason }),
             Unfinished::Suspended { .. } => return Err(not_parked(id)),
-            Unfinished::Running { .. } | Unfinished::Suspect { .. } => {}
+            Unfinished::Running { .. } | Unfinished::Unclean { .. } | Unfinished::Suspect { .. } => {}
         }
         // What does not fit this build is not parked for ever, and so its row does not say it.
         match self.load(id).await? {

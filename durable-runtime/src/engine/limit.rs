@@ -16,7 +16,9 @@ pub struct Limits {
     pub journal_bytes: usize,
     /// Steps and operations of one run of a body (10 000). An invocation that comes to more is parked.
     pub steps: usize,
-    /// Invocations in memory at once (10 000). Further calls are refused with `busy`, and may come again.
+    /// Invocations in memory at once (10 000). Further calls are refused with `busy`, and may come again. Of those that go on by
+    /// themselves, after a start or because a wait is over, at most half as many have bodies in memory, so that there is room for
+    /// new calls; the next one waits until one of them leaves memory, 10 s at most.
     pub running: usize,
     /// Panics and process deaths in a row, with nothing new in the journal, after which an invocation is parked (10).
     pub unclean_ends: u32,

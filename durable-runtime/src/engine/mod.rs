@@ -16,14 +16,17 @@ mod invocation;
 mod limit;
 mod look;
 mod notice;
+mod place;
 mod question;
 mod recovery;
 mod rehearsal;
 mod retention;
 mod shutdown;
+mod stored;
 mod survey;
 mod suspect;
 mod timer;
+mod unclean;
 mod validation;
 
 use std::sync::Arc;
@@ -50,10 +53,12 @@ pub use validation::Difference;
 use self::admission::KeyLocks;
 use self::delivery::Delivered;
 use self::directory::Directory;
+use self::place::Places;
 use self::timer::Timers;
+use self::unclean::UncleanEnds;
 use crate::tool::Registry;
 
-/// How many journals are read at once during recovery.
+/// How many invocations are read at once by themselves.
 const JOURNALS_READ_AT_ONCE: usize = 64;
 
 /// An engine over one store.
@@ -66,6 +71,8 @@ pub(crate) struct Engine {
     build: String,
     directory: Directory,
     timers: Timers,
+    places: Places,
+    unclean_ends: UncleanEnds,
     key_locks: KeyLocks,
     delivered: Delivered,
     reading: Semaphore,
@@ -79,12 +86,14 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn new(surroundings: Surroundings, tools: Registry, build: String) -> Arc<Self> {
         Arc::new(Self {
+            places: Places::new(surroundings.limits.running),
             surroundings: Arc::new(surroundings),
             tools,
             opening: AtomicU64::new(0),
             build,
             directory: Directory::default(),
             timers: Timers::default(),
+            unclean_ends: UncleanEnds::default(),
             key_locks: KeyLocks::default(),
             delivered: Delivered::default(),
             reading: Semaphore::new(JOURNALS_READ_AT_ONCE),

@@ -4,24 +4,16 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use serde_json::Value;
-
 use super::Engine;
 use super::admission::decoded;
-use super::answer::Answer;
-use super::execution::{ConcludeFuture, Run, Undo};
-use super::interruption::Interruption;
-use super::invocation::{Invocation, journal_key};
+use super::invocation::journal_key;
 use super::suspect::SUSPECT;
 use crate::clock::Timestamp;
-use crate::context::DurableContext;
 use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;
 use crate::journal::codec;
-use crate::journal::record::{Conclusion, Record, Unfinished};
-use crate::journal::replay::{self, History};
+use crate::journal::record::Unfinished;
 use crate::store::{Batch, CommitError, Keyspace, Row, Scan};
-use crate::tool::Conclude;
 
 /// In the keyspace `meta`: there while no process has the store open, if the last one closed it cleanly.
 pub(super) const CLEANLY_STOPPED: &[u8] = b"cleanly_stopped";
@@ -29,158 +21,155 @@ pub(super) const CLEANLY_STOPPED: &[u8] = b"cleanly_stopped";
 /// In the keyspace `meta`: how often the store was opened, as eight bytes, the highest first.
 const OPENINGS: &[u8] = b"openings";
 
-/// Rows read at once.
-const PAGE: usize = 1000;
+/// In the keyspace `meta`: which opening was the last that came after a clean stop, as eight bytes, the highest first.
+const CLEANLY_OPENED: &[u8] = b"cleanly_opened";
 
-/// What the store has of an invocation.
-pub(super) enum Loaded {
-    Run(Run),
-    Answer(Answer),
-    /// It waits for its client.
-    Suspended,
-    Missing,
+/// Rows read at once.
+pub(super) const PAGE: usize = 1000;
+
+/// When what ran is due that is to go on at once: before all that has waited.
+const AT_ONCE: Timestamp = Timestamp::from_millis(0);
+
+/// What is unfinished, by what becomes of it.
+#[derive(Default)]
+struct Unended {
+    /// When each is to be taken up.
+    waits: Vec<(Timestamp, InvocationId)>,
+    /// Those that ran when the last process died.
+    died: Vec<InvocationId>,
+    /// Those of them that may have become suspects by that, and their rows.
+    doubtful: Vec<(InvocationId, Vec<u8>, Unfinished)>,
+    suspects: Vec<InvocationId>,
 }
 
 impl Engine {
-    /// Takes up everything unfinished. When it returns, all of it is in the directory, so that calls find it there; the
-    /// journals are read and the bodies run after that.
+    /// Takes up everything unfinished. When it returns, every invocation has its timer, and what ran is due; journals are read and
+    /// bodies run after that, a bounded number at once. Until then calls find an invocation in the store, as one that waits.
     pub(crate) async fn recover(self: &Arc<Self>) -> Result<(), Error> {
-        let store = &self.surroundings.store;
-        let was_clean = store.get(Keyspace::Meta, CLEANLY_STOPPED.to_vec()).await?.is_some();
         let mut batch = Batch::default();
-        batch.delete(Keyspace::Meta, CLEANLY_STOPPED);
-        let openings = store.get(Keyspace::Meta, OPENINGS.to_vec()).await?;
-        let openings = openings.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
-        self.opening.store(openings + 1, Ordering::Relaxed);
-        batch.put(Keyspace::Meta, OPENINGS, (openings + 1).to_be_bytes().to_vec());
-        let now = self.surroundings.clock.now();
-        let (mut ids, mut suspects) = (Vec::new(), Vec::new());
-        let mut after = Bound::Unbounded;
-        loop {
-            let page = self.page(Keyspace::Unfinished, after, Bound::Unbounded).await?;
-            let Some((last, _)) = page.last() else { break };
-            after = Bound::Excluded(last.clone());
-            for (key, value) in page {
-                let id = invocation_id(&key)?;
-                let row: Unfinished = decoded(&value)?;
-                if let Some(wake_at) = self.wake_time(id, &row).await?
-                    && wake_at > now
-                {
-                    self.timers.set(wake_at, id);
-                    continue;
-                }
-                if let Unfinished::Suspended { until } = row {
-                    self.timers.set(Timestamp::from_millis(until), id);
-                    continue;
-                }
-                let (unclean_ends, rows_then, has_begun) = match row {
-                    Unfinished::Running { unclean_ends, rows_then, .. } => (unclean_ends, rows_then, true),
-                    Unfinished::Suspect { unclean_ends, rows_then } => (unclean_ends, rows_then, false),
-                    Unfinished::Parked { .. } | Unfinished::Suspended { .. } => continue,
-                };
-                if was_clean && unclean_ends > 0 {
-                    let reset = Unfinished::Running { unclean_ends: 0, rows_then, wake_at: None };
-                    batch.guard(Keyspace::Unfinished, key.clone(), Some(value));
-                    batch.put(Keyspace::Unfinished, key, codec::encode(&reset));
-                } else if !was_clean && has_begun {
-                    let rows = self.journal_rows(id).await?;
-                    let mut counted = self.counted(unclean_ends, rows_then, rows, "the server died while it ran");
-                    if let Unfinished::Running { unclean_ends, rows_then, .. } = counted
-                        && unclean_ends >= SUSPECT
-                    {
-                        counted = Unfinished::Suspect { unclean_ends, rows_then };
-                        suspects.push(id);
-                    }
-                    batch.guard(Keyspace::Unfinished, key.clone(), Some(value));
-                    batch.put(Keyspace::Unfinished, key, codec::encode(&counted));
-                    match counted {
-                        Unfinished::Running { .. } => {}
-                        Unfinished::Parked { .. } => {
-                            tracing::warn!(invocation = %id, "an invocation is parked: its runs end uncleanly");
-                            continue;
-                        }
-                        Unfinished::Suspect { .. } | Unfinished::Suspended { .. } => continue,
-                    }
-                } else if !has_begun {
-                    // It was not its turn when the server died.
-                    suspects.push(id);
-                    continue;
-                }
-                ids.push(id);
-            }
-        }
+        let was_clean = self.note_opening(&mut batch).await?;
+        let unended = self.unended(was_clean, &mut batch).await?;
         self.commit(batch).await?;
-        if !ids.is_empty() {
-            tracing::info!(unfinished = ids.len(), was_clean, "going on with unfinished invocations");
+        let due = unended.waits.iter().filter(|(at, _)| *at == AT_ONCE).count();
+        if due > 0 {
+            tracing::info!(unfinished = due, was_clean, "going on with unfinished invocations");
         }
-        for id in ids.iter().chain(&suspects) {
-            self.directory.enter(*id);
+        self.unclean_ends.count_later(unended.died);
+        self.timers.set_all(unended.waits);
+        for id in &unended.suspects {
+            self.directory.claim(*id);
         }
-        for id in ids {
-            self.execute(id, None);
-        }
-        self.take_up_suspects(suspects);
+        self.take_up_suspects(unended.suspects);
+        self.watch_deadlines();
         self.report_misfits();
         self.watch_timers();
         self.watch_retention();
         Ok(())
     }
 
-    /// Counts a run that ended without a word, durably; gives the answer if the invocation is parked for it.
-    pub(super) async fn count_unclean_end(&self, id: InvocationId, how: &str) -> Result<Option<Answer>, Error> {
-        let store = &self.surroundings.store;
-        let key = id.as_bytes().to_vec();
-        let Some(row) = store.get(Keyspace::Unfinished, key.clone()).await? else {
-            return Ok(None);
-        };
-        let (Unfinished::Running { unclean_ends, rows_then, .. } | Unfinished::Suspect { unclean_ends, rows_then }) =
-            decoded(&row)?
-        else {
-            return Ok(None);
-        };
-        let rows = self.journal_rows(id).await?;
-        let counted = self.counted(unclean_ends, rows_then, rows, how);
-        let mut batch = Batch::default();
-        batch.guard(Keyspace::Unfinished, key.clone(), Some(row));
-        batch.put(Keyspace::Unfinished, key, codec::encode(&counted));
-        self.commit(batch).await?;
-        Ok(match counted {
-            Unfinished::Parked { code, reason, .. } => Some(Answer::Parked { code, reason }),
-            Unfinished::Running { .. } | Unfinished::Suspended { .. } | Unfinished::Suspect { .. } => None,
-        })
+    /// Numbers this opening, and says whether it comes after a clean stop.
+    async fn note_opening(&self, batch: &mut Batch) -> Result<bool, Error> {
+        let keys = [CLEANLY_STOPPED, OPENINGS, CLEANLY_OPENED].map(<[u8]>::to_vec).to_vec();
+        let mut found = self.surroundings.store.get_many(Keyspace::Meta, keys).await?.into_iter();
+        let was_clean = found.next().flatten().is_some();
+        let mut number =
+            || found.next().flatten().and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
+        let (opening, cleanly_opened) = (number() + 1, number());
+        self.opening.store(opening, Ordering::Relaxed);
+        batch.delete(Keyspace::Meta, CLEANLY_STOPPED);
+        batch.put(Keyspace::Meta, OPENINGS, opening.to_be_bytes().to_vec());
+        if was_clean {
+            batch.put(Keyspace::Meta, CLEANLY_OPENED, opening.to_be_bytes().to_vec());
+        }
+        self.unclean_ends.count_since(if was_clean { opening } else { cleanly_opened });
+        Ok(was_clean)
     }
 
-    /// A row with one unclean end more; from the first again if the journal has grown since the last one.
-    fn counted(&self, unclean_ends: u32, rows_then: u32, rows: u32, how: &str) -> Unfinished {
-        let unclean_ends = if rows > rows_then { 1 } else { unclean_ends + 1 };
-        if unclean_ends < self.surroundings.limits.unclean_ends {
-            return Unfinished::Running { unclean_ends, rows_then: rows, wake_at: None };
+    /// Reads the rows of all that has not ended, and nothing larger.
+    async fn unended(&self, was_clean: bool, batch: &mut Batch) -> Result<Unended, Error> {
+        let now = self.surroundings.clock.now();
+        let mut unended = Unended::default();
+        let mut after = Bound::Unbounded;
+        loop {
+            let page = self.page(Keyspace::Unfinished, after, Bound::Unbounded).await?;
+            let is_last = page.len() < PAGE;
+            after = page.last().map_or(Bound::Unbounded, |(last, _)| Bound::Excluded(last.clone()));
+            for (key, value) in page {
+                let id = invocation_id(&key)?;
+                let row: Unfinished = decoded(&value)?;
+                let due = match row {
+                    Unfinished::Parked { .. } => continue,
+                    Unfinished::Suspect { .. } if was_clean => {
+                        let running = Unfinished::Running { unclean_ends: 0, rows_then: 0, wake_at: None };
+                        batch.guard(Keyspace::Unfinished, key.clone(), Some(value));
+                        batch.put(Keyspace::Unfinished, key, codec::encode(&running));
+                        unended.waits.push((AT_ONCE, id));
+                        continue;
+                    }
+                    Unfinished::Suspect { .. } => {
+                        // It was not its turn when the last process ended.
+                        unended.suspects.push(id);
+                        continue;
+                    }
+                    Unfinished::Suspended { until } => {
+                        unended.waits.push((Timestamp::from_millis(until), id));
+                        continue;
+                    }
+                    Unfinished::Running { wake_at: Some(at), .. } => Timestamp::from_millis(at),
+                    Unfinished::Running { wake_at: None, .. } | Unfinished::Unclean { .. } => AT_ONCE,
+                };
+                // One whose wait is over may have been running.
+                if !was_clean && due <= now {
+                    if self.unclean_ends.standing(&row).0 + 1 >= SUSPECT {
+                        unended.doubtful.push((id, value, row));
+                        continue;
+                    }
+                    unended.died.push(id);
+                }
+                unended.waits.push((due, id));
+            }
+            self.look_into_doubtful(&mut unended, batch).await?;
+            if is_last {
+                unended.suspects.sort_unstable();
+                return Ok(unended);
+            }
         }
-        Unfinished::Parked {
-            code: "unclean_ends".into(),
-            reason: format!(
-                "{unclean_ends} runs in a row ended uncleanly without anything new in the journal, the last time because {how}"
-            ),
-            at: self.surroundings.clock.now().as_millis(),
+    }
+
+    /// Makes suspects of those that have nothing new in their journals. The others are counted when they run.
+    async fn look_into_doubtful(&self, unended: &mut Unended, batch: &mut Batch) -> Result<(), Error> {
+        let doubtful = std::mem::take(&mut unended.doubtful);
+        if doubtful.is_empty() {
+            return Ok(());
         }
+        let ends = doubtful.iter().map(|(id, ..)| end_of_journal(*id)).collect();
+        let ends = self.surroundings.store.scan_many(ends).await?;
+        for ((id, value, row), end) in doubtful.into_iter().zip(ends) {
+            let counted = match self.counted(&row, rows_up_to(&end)?, "the server died while it ran") {
+                Unfinished::Unclean { unclean_ends, rows_then, .. } if unclean_ends >= SUSPECT => {
+                    unended.suspects.push(id);
+                    Unfinished::Suspect { unclean_ends, rows_then }
+                }
+                parked @ Unfinished::Parked { .. } => {
+                    tracing::warn!(invocation = %id, "an invocation is parked: its runs end uncleanly");
+                    parked
+                }
+                _ => {
+                    unended.died.push(id);
+                    unended.waits.push((AT_ONCE, id));
+                    continue;
+                }
+            };
+            let key = id.as_bytes().to_vec();
+            batch.guard(Keyspace::Unfinished, key.clone(), Some(value));
+            batch.put(Keyspace::Unfinished, key, codec::encode(&counted));
+        }
+        Ok(())
     }
 
     /// How many rows the journal of an invocation has.
     pub(super) async fn journal_rows(&self, id: InvocationId) -> Result<u32, Error> {
-        let last = self
-            .surroundings
-            .store
-            .scan(Scan {
-                keyspace: Keyspace::Journal,
-                lower: Bound::Included(journal_key(id, 0)),
-                upper: Bound::Included(journal_key(id, u32::MAX)),
-                descending: true,
-                limit: 1,
-            })
-            .await?;
-        let Some((key, _)) = last.first() else { return Ok(0) };
-        let row = key.get(16..).and_then(|row| row.try_into().ok()).ok_or_else(damaged_key)?;
-        Ok(u32::from_be_bytes(row) + 1)
+        rows_up_to(&self.surroundings.store.scan(end_of_journal(id)).await?)
     }
 
     pub(super) async fn page(
@@ -204,142 +193,24 @@ impl Engine {
             )),
         }
     }
+}
 
-    /// Reads an invocation from the store, up to the point where its body can be run.
-    pub(super) async fn load(&self, id: InvocationId) -> Result<Loaded, Error> {
-        let _turn = self.reading.acquire().await;
-        let store = &self.surroundings.store;
-        let Some(mut owned_row) = store.get(Keyspace::Unfinished, id.as_bytes().to_vec()).await? else {
-            return Ok(match store.get(Keyspace::Result, id.as_bytes().to_vec()).await? {
-                Some(ended) => Loaded::Answer(Answer::Ended(Arc::new(decoded(&ended)?))),
-                None => Loaded::Missing,
-            });
-        };
-        let state = match decoded(&owned_row)? {
-            Unfinished::Parked { code, reason, .. } => return Ok(Loaded::Answer(Answer::Parked { code, reason })),
-            Unfinished::Suspended { until } if until <= self.surroundings.clock.now().as_millis() => {
-                let reason = "its client had gone, and did not come back in time".to_owned();
-                return Box::pin(self.end_without_body(id, Interruption::Cancelled { reason })).await;
-            }
-            Unfinished::Suspended { .. } => {
-                // Its client is back.
-                let running = codec::encode(&Unfinished::Running { unclean_ends: 0, rows_then: 0, wake_at: None });
-                let key = id.as_bytes().to_vec();
-                let mut batch = Batch::default();
-                batch.guard(
-                    Keyspace::Unfinished,
-                    key.clone(),
-                    Some(std::mem::replace(&mut owned_row, running.clone())),
-                );
-                batch.put(Keyspace::Unfinished, key, running);
-                self.commit(batch).await?;
-                (false, false)
-            }
-            Unfinished::Running { unclean_ends, wake_at, .. } => (unclean_ends > 0, wake_at.is_some()),
-            Unfinished::Suspect { .. } => (true, false),
-        };
-        let proof = if state.0 { self.directory.proof(id) } else { None };
-        let (records, next_row) = self.journal(id).await?;
-        let journal_bytes = records.iter().map(Record::payload_bytes).sum();
-        let history = match replay::replay(records) {
-            Ok(history) => history,
-            Err(contradiction) => return Ok(parked("journal_damaged", contradiction.to_string())),
-        };
-        let admission = history.admission();
-        if self.tools.get(&admission.tool).is_some()
-            && let Some(reason) = history.cancelled()
-        {
-            let reason = reason.to_owned();
-            return Box::pin(self.load_undoing(id, &reason, history, (next_row, owned_row), state)).await;
-        }
-        let body = match self.fitting(admission) {
-            Ok(body) => body,
-            // Seen anew at every start, so that a deploy of the right code is all it takes to go on.
-            Err(misfit) => return Ok(parked(misfit.code, misfit.reason)),
-        };
-        let registered = self.tools.get(&admission.tool);
-        let compensates = registered.is_some_and(|registered| registered.definition.compensates);
-        let undoing = if compensates { Undo::WhenCancelled } else { Undo::Never };
-        let deadline = self.deadline(&admission.tool, admission.at);
-        let key_row = self.key_row_of(admission);
-        let invocation = Invocation::resume(id, Arc::clone(&self.surroundings), history, next_row, owned_row, state)
-            .with_deadline(deadline)
-            .with_key_row(key_row)
-            .with_journal_bytes(journal_bytes)
-            .with_proof(proof)
-            .with_conversation(self.directory.conversation(id).unwrap_or_default());
-        Ok(Loaded::Run(Run { invocation: Arc::new(invocation), body, undoing }))
-    }
-
-    /// The same for an invocation that was cancelled, and is being undone.
-    async fn load_undoing(
-        &self,
-        id: InvocationId,
-        reason: &str,
-        history: History,
-        (next_row, owned_row): (u32, Vec<u8>),
-        state: (bool, bool),
-    ) -> Result<Loaded, Error> {
-        let admission = history.admission();
-        let registered = self.tools.get(&admission.tool);
-        let arguments: Result<Value, _> = serde_json::from_str(&admission.arguments);
-        let undoing = registered.zip(arguments.ok());
-        let compensation =
-            match undoing.and_then(|(registered, arguments)| self.tools.compensate(registered, arguments)) {
-                Some(Ok(compensation)) => compensation,
-                Some(Err(error)) => {
-                    return Ok(parked(
-                        "arguments_not_decodable",
-                        format!(
-                            "the recorded arguments do not fit what undoes `{}` in this build: {error}",
-                            admission.tool
-                        ),
-                    ));
-                }
-                // This build has nothing that undoes it.
-                None => {
-                    let cancelled = Interruption::Cancelled { reason: reason.to_owned() };
-                    return self.end_without_body(id, cancelled).await;
-                }
-            };
-        let (reason, key_row) = (reason.to_owned(), self.key_row_of(history.admission()));
-        let invocation = Invocation::resume(id, Arc::clone(&self.surroundings), history, next_row, owned_row, state)
-            .with_key_row(key_row)
-            .with_conversation(self.directory.conversation(id).unwrap_or_default());
-        let body = move |cx: DurableContext| -> ConcludeFuture {
-            let undoing = (compensation.0)(cx.compensating());
-            Box::pin(async move {
-                let reason = match undoing.await {
-                    Ok(()) => reason,
-                    Err(failure) => format!("{reason}; undoing it failed: {failure}"),
-                };
-                Ok(Conclude { conclusion: Conclusion::Cancelled { reason }, error_type: None })
-            })
-        };
-        Ok(Loaded::Run(Run { invocation: Arc::new(invocation), body: Box::new(body), undoing: Undo::Now }))
-    }
-
-    pub(super) async fn journal(&self, id: InvocationId) -> Result<(Vec<Record>, u32), Error> {
-        let mut records = Vec::new();
-        let mut rows = 0;
-        let mut lower = Bound::Included(journal_key(id, 0));
-        let upper = Bound::Included(journal_key(id, u32::MAX));
-        loop {
-            let page = self.page(Keyspace::Journal, lower, upper.clone()).await?;
-            let Some((last, _)) = page.last() else { break };
-            lower = Bound::Excluded(last.clone());
-            for (_, row) in &page {
-                records.extend(decoded::<Vec<Record>>(row)?);
-                rows += 1;
-            }
-        }
-        Ok((records, rows))
+/// The last row of a journal.
+fn end_of_journal(id: InvocationId) -> Scan {
+    Scan {
+        keyspace: Keyspace::Journal,
+        lower: Bound::Included(journal_key(id, 0)),
+        upper: Bound::Included(journal_key(id, u32::MAX)),
+        descending: true,
+        limit: 1,
     }
 }
 
-fn parked(code: &str, reason: String) -> Loaded {
-    tracing::warn!(code, reason, "an invocation cannot go on with this build");
-    Loaded::Answer(Answer::Parked { code: code.to_owned(), reason })
+/// How many rows a journal has that ends with this one.
+fn rows_up_to(end: &[Row]) -> Result<u32, Error> {
+    let Some((key, _)) = end.first() else { return Ok(0) };
+    let row = key.get(16..).and_then(|row| row.try_into().ok()).ok_or_else(damaged_key)?;
+    Ok(u32::from_be_bytes(row) + 1)
 }
 
 fn damaged_key() -> Error {

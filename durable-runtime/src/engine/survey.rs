@@ -106,16 +106,18 @@ impl Engine {
             },
             Unfinished::Suspended { until } => InvocationState::Suspended { until: Timestamp::from_millis(*until) },
             Unfinished::Suspect { unclean_ends, .. } => InvocationState::Running { unclean_ends: *unclean_ends },
-            Unfinished::Running { unclean_ends, wake_at, .. } => match (self.fitting(&admission), *wake_at) {
-                (Err(misfit), _) => {
-                    InvocationState::Parked { code: misfit.code.to_owned(), reason: misfit.reason, since: None }
+            Unfinished::Running { .. } | Unfinished::Unclean { .. } => {
+                match (self.fitting(&admission), row.wake_at()) {
+                    (Err(misfit), _) => {
+                        InvocationState::Parked { code: misfit.code.to_owned(), reason: misfit.reason, since: None }
+                    }
+                    (Ok(_), Some(until)) if until > now.as_millis() => {
+                        let (records, _) = self.journal(id).await?;
+                        InvocationState::Waiting { until: Timestamp::from_millis(until), waits: waits(&records, now) }
+                    }
+                    (Ok(_), _) => InvocationState::Running { unclean_ends: self.unclean_ends.standing(row).0 },
                 }
-                (Ok(_), Some(until)) if until > now.as_millis() => {
-                    let (records, _) = self.journal(id).await?;
-                    InvocationState::Waiting { until: Timestamp::from_millis(until), waits: waits(&records, now) }
-                }
-                (Ok(_), _) => InvocationState::Running { unclean_ends: *unclean_ends },
-            },
+            }
         };
         Ok(Some(InvocationSummary {
             id,

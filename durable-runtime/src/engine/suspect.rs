@@ -64,7 +64,7 @@ impl Engine {
         let key = id.as_bytes().to_vec();
         let Some(row) = self.surroundings.store.get(Keyspace::Unfinished, key.clone()).await? else { return Ok(()) };
         let Unfinished::Suspect { unclean_ends, rows_then } = decoded(&row)? else { return Ok(()) };
-        let running = Unfinished::Running { unclean_ends, rows_then, wake_at: None };
+        let running = Unfinished::Unclean { unclean_ends, rows_then, opening: self.opening() };
         let mut batch = Batch::default();
         batch.guard(Keyspace::Unfinished, key.clone(), Some(row));
         batch.put(Keyspace::Unfinished, key, codec::encode(&running));

@@ -1,4 +1,4 @@
-//! When invocations that are not in memory are to be run again.
+//! When invocations that are not in memory are to be run again, and taking them up.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -8,6 +8,9 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::Engine;
+use super::execution::Resumed;
+use super::look::READ_AT_ONCE;
+use super::place::Place;
 use crate::clock::Timestamp;
 use crate::id::InvocationId;
 
@@ -21,22 +24,24 @@ pub(super) struct Timers {
 impl Timers {
     /// Lets an invocation be run at this time, if it is not in memory then.
     pub(super) fn set(&self, until: Timestamp, id: InvocationId) {
-        self.waits.lock().push(Reverse((until, id)));
+        self.set_all([(until, id)]);
+    }
+
+    /// The same for several.
+    pub(super) fn set_all(&self, waits: impl IntoIterator<Item = (Timestamp, InvocationId)>) {
+        self.waits.lock().extend(waits.into_iter().map(Reverse));
         self.changed.notify_one();
     }
 
-    fn earliest(&self) -> Option<Timestamp> {
+    pub(super) fn earliest(&self) -> Option<Timestamp> {
         self.waits.lock().peek().map(|Reverse((until, _))| *until)
     }
 
-    /// Takes the invocations whose time has come.
-    fn take_due(&self, now: Timestamp) -> Vec<InvocationId> {
+    /// Takes the invocation that has been due longest.
+    fn take_due(&self, now: Timestamp) -> Option<InvocationId> {
         let mut waits = self.waits.lock();
-        let mut due = Vec::new();
-        while waits.peek().is_some_and(|Reverse((until, _))| *until <= now) {
-            due.extend(waits.pop().map(|Reverse((_, id))| id));
-        }
-        due
+        waits.peek().filter(|Reverse((until, _))| *until <= now)?;
+        waits.pop().map(|Reverse((_, id))| id)
     }
 }
 
@@ -47,24 +52,51 @@ impl Engine {
         self.tasks.spawn(async move {
             loop {
                 let clock = &engine.surroundings.clock;
-                for id in engine.timers.take_due(clock.now()) {
-                    if engine.directory.enter(id).is_some() {
-                        engine.execute(id, None);
-                    }
-                }
                 let next = async {
                     match engine.timers.earliest() {
+                        Some(until) if until <= clock.now() => {}
                         Some(until) => clock.sleep_until(until).await,
                         None => std::future::pending().await,
                     }
                 };
                 tokio::select! {
                     biased;
-                    () = next => {}
-                    () = engine.timers.changed.notified() => {}
                     () = engine.stopping.cancelled() => return,
+                    () = next => {}
+                    () = engine.timers.changed.notified() => continue,
                 }
+                let place = tokio::select! {
+                    biased;
+                    () = engine.stopping.cancelled() => return,
+                    place = engine.places.take(&**clock) => place,
+                };
+                // Not cut off: what is in the directory is run.
+                engine.take_up_due(place).await;
             }
         });
+    }
+
+    /// Takes up what is due, the longest due first, as far as there are places, and not too many at once.
+    async fn take_up_due(self: &Arc<Self>, place: Place) {
+        let now = self.surroundings.clock.now();
+        let (mut ids, mut places) = (Vec::new(), Vec::new());
+        let mut free = Some(place);
+        while let Some(place) = free.take() {
+            let Some(id) = self.timers.take_due(now) else { break };
+            if !self.directory.claim(id) {
+                // Somebody has taken it up before its time.
+                free = Some(place);
+                continue;
+            }
+            ids.push(id);
+            places.push(place);
+            if ids.len() < READ_AT_ONCE {
+                free = self.places.try_take();
+            }
+        }
+        let read = self.read_many(&ids).await;
+        for ((id, place), read) in ids.into_iter().zip(places).zip(read) {
+            self.resume(id, Resumed { place, read });
+        }
     }
 }

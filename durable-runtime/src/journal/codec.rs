@@ -179,6 +179,7 @@ mod tests {
         assert_eq!(hex(encode(&parked)), "0101016301".to_owned() + "7205");
         assert_eq!(hex(encode(&Unfinished::Suspended { until: 6 })), "010206");
         assert_eq!(hex(encode(&Unfinished::Suspect { unclean_ends: 3, rows_then: 4 })), "01030304");
+        assert_eq!(hex(encode(&Unfinished::Unclean { unclean_ends: 3, rows_then: 4, opening: 5 })), "0104030405");
         let replies = [Reply::Given("g".into()), Reply::Unavailable("u".into()), Reply::Expired, Reply::Withdrawn];
         assert_eq!(replies.map(|reply| hex(encode(&reply))), ["01000167", "01010175", "0102", "0103"]);
         let key = KeyUse { invocation: [1; 16], arguments: [2; 32] };

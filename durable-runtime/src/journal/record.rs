@@ -201,9 +201,8 @@ pub(crate) struct Ended {
 pub(crate) enum Unfinished {
     /// It runs, or will be resumed.
     Running {
-        /// How often in a row a body of it ended by a panic or with its process, without anything new in the journal.
+        /// How often its runs had ended uncleanly, and how many rows its journal had then, as earlier releases counted; see `Unclean`.
         unclean_ends: u32,
-        /// How many rows the journal had when that was last counted.
         rows_then: u32,
         /// When the wait ends that is all it does; it is not in memory until then.
         wake_at: Option<u64>,
@@ -221,6 +220,25 @@ pub(crate) enum Unfinished {
         unclean_ends: u32,
         rows_then: u32,
     },
+    /// Its last run ended uncleanly, and it runs again.
+    Unclean {
+        /// How often in a row that was, without anything new in the journal.
+        unclean_ends: u32,
+        /// How many rows the journal had when that was last counted.
+        rows_then: u32,
+        /// In which opening of the store it was counted: a clean stop since then makes it void.
+        opening: u64,
+    },
+}
+
+impl Unfinished {
+    /// When the wait ends that is all it does.
+    pub(crate) fn wake_at(&self) -> Option<u64> {
+        match self {
+            Self::Running { wake_at, .. } => *wake_at,
+            Self::Parked { .. } | Self::Suspended { .. } | Self::Suspect { .. } | Self::Unclean { .. } => None,
+        }
+    }
 }
 
 /// The row of a session.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -88,11 +88,17 @@ impl Clock for HeldClock {
 pub(crate) struct FaultyBackend {
     pub(crate) rows: MemoryBackend,
     pub(crate) fails: Arc<AtomicBool>,
+    /// How often it has.
+    pub(crate) failures: Arc<AtomicUsize>,
 }
 
 impl FaultyBackend {
     fn check(&self) -> Result<(), StoreError> {
-        if self.fails.load(Ordering::SeqCst) { Err(StoreError::unavailable("the disk is full")) } else { Ok(()) }
+        if self.fails.load(Ordering::SeqCst) {
+            self.failures.fetch_add(1, Ordering::SeqCst);
+            return Err(StoreError::unavailable("the disk is full"));
+        }
+        Ok(())
     }
 }
 

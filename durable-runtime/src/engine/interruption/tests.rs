@@ -60,7 +60,11 @@ async fn works(cx: &DurableContext) -> Result<u32, ToolError> {
 }
 
 async fn engine(rows: &MemoryBackend, tools: Vec<Box<dyn Tool>>) -> Arc<Engine> {
-    let limits = Limits { evict_after: Duration::ZERO, ..Limits::default() };
+    engine_with(Limits::default(), rows, tools).await
+}
+
+async fn engine_with(limits: Limits, rows: &MemoryBackend, tools: Vec<Box<dyn Tool>>) -> Arc<Engine> {
+    let limits = Limits { evict_after: Duration::ZERO, ..limits };
     let store = Arc::new(GroupCommit::new(rows.clone()).expect("a thread"));
     let surroundings = Surroundings {
         store,
@@ -122,10 +126,31 @@ async fn evicted(engine: &Arc<Engine>, id: InvocationId) {
     }
 }
 
+/// Makes a call that sleeps, and waits until it is out of memory.
+async fn asleep(engine: &Arc<Engine>) -> InvocationId {
+    let waiting = submit(engine, "sleeps").await;
+    let id = waiting.id;
+    drop(waiting);
+    evicted(engine, id).await;
+    id
+}
+
+/// Lets a timer of an invocation run out, and waits until that is noticed.
+async fn time_comes(engine: &Arc<Engine>, id: InvocationId) {
+    let now = engine.surroundings.clock.now();
+    engine.timers.set(now, id);
+    while engine.timers.earliest().is_some_and(|earliest| earliest <= now) {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn row(engine: &Arc<Engine>, id: InvocationId) -> Option<Unfinished> {
+    let row = engine.surroundings.store.get(Keyspace::Unfinished, id.as_bytes().to_vec()).await;
+    row.expect("a readable store").map(|row| decoded(&row).expect("a readable row"))
+}
+
 async fn rows_left(engine: &Arc<Engine>, id: InvocationId) -> usize {
-    let store = &engine.surroundings.store;
-    let row = store.get(Keyspace::Unfinished, id.as_bytes().to_vec()).await.expect("a readable store");
-    usize::from(row.is_some())
+    usize::from(row(engine, id).await.is_some())
 }
 
 #[tokio::test]
@@ -206,4 +231,48 @@ async fn an_attempt_that_runs_is_finished_and_recorded_before_its_call_ends() {
     let ended = records.iter().filter(|record| matches!(record, Record::Ended { .. })).count();
     let slept = records.iter().filter(|record| matches!(record, Record::Operated { .. })).count();
     assert_eq!((ended, slept), (1, 0), "{records:#?}");
+}
+
+#[tokio::test]
+async fn a_call_whose_client_does_not_come_back_is_cancelled_by_the_server_that_saw_it_go() {
+    let limits = Limits { suspension: Duration::from_millis(1), ..Limits::default() };
+    let engine = engine_with(limits, &MemoryBackend::default(), tools()).await;
+    let id = asleep(&engine).await;
+    engine.suspend(id).await.expect("a readable store");
+    while rows_left(&engine, id).await > 0 {
+        tokio::task::yield_now().await;
+    }
+    let answer = engine.follow(id).await.expect("a readable store").expect("it is there").answer().await;
+    assert!(matches!(conclusion(&answer), Conclusion::Cancelled { .. }), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_call_whose_client_has_gone_does_not_go_on_because_a_wait_ends_that_was_before() {
+    let engine = engine(&MemoryBackend::default(), tools()).await;
+    let id = asleep(&engine).await;
+    engine.suspend(id).await.expect("a readable store");
+    evicted(&engine, id).await;
+    time_comes(&engine, id).await;
+    evicted(&engine, id).await;
+    assert!(matches!(row(&engine, id).await, Some(Unfinished::Suspended { .. })));
+    // Its client is back.
+    drop(submit(&engine, "sleeps").await);
+    evicted(&engine, id).await;
+    assert!(row(&engine, id).await.expect("it sleeps").wake_at().is_some());
+}
+
+#[tokio::test]
+async fn what_was_due_while_a_person_held_it_goes_on_after_that() {
+    let engine = engine(&MemoryBackend::default(), tools()).await;
+    let id = asleep(&engine).await;
+    let held = engine.hold(id).expect("it is out of memory");
+    let mut over = Batch::default();
+    over.put(Keyspace::Unfinished, id.as_bytes().to_vec(), codec::encode(&Unfinished::Suspended { until: 0 }));
+    engine.commit(over).await.expect("a sound store");
+    time_comes(&engine, id).await;
+    assert_eq!(rows_left(&engine, id).await, 1);
+    drop(held);
+    while rows_left(&engine, id).await > 0 {
+        tokio::task::yield_now().await;
+    }
 }

@@ -74,6 +74,12 @@ impl Invocation {
         self.busy(Doing::Wait(until, activity.next_wait))
     }
 
+    /// Whether the body, if it waits, waits for something that is not the engine's: no commit and no read is under way.
+    pub(in crate::engine) fn waits_for_others(&self) -> bool {
+        let state = self.state.lock();
+        state.durable == state.gathering && state.has_gathered_nothing() && !state.activity.has_read()
+    }
+
     /// Waits for a point in time. If that is all that the body does, and the wait is long, the body is dropped meanwhile.
     pub(crate) async fn wait_until(&self, until: Timestamp) {
         if until > self.now() {
