@@ -43,7 +43,7 @@ struct Ender<'a> {
 }
 
 impl<'a> Ender<'a> {
-    fn new(cx: &'a DurableContext, macro_name: &str, label: &str, branches: Vec<&'a DurableContext>) -> Self {
+    fn new(cx: &'a DurableContext, macro_name: &'static str, label: &str, branches: Vec<&'a DurableContext>) -> Self {
         let operation = cx.invocation.claim_unrecorded(cx.identity(macro_name, Some(label.to_owned())));
         let recorded = operation.as_ref().and_then(|operation| {
             let recorded = cx.invocation.history().operation(operation)?;

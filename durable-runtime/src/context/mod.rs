@@ -7,6 +7,7 @@ mod question;
 mod transaction;
 mod value;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -59,7 +60,7 @@ impl DurableContext {
         &self.invocation
     }
 
-    pub(crate) fn identity(&self, name: impl Into<String>, key: Option<String>) -> Identity {
+    pub(crate) fn identity(&self, name: impl Into<Cow<'static, str>>, key: Option<String>) -> Identity {
         Identity { scope: self.scope.clone(), name: name.into(), key }
     }
 
@@ -107,7 +108,7 @@ impl DurableContext {
             Some((name, key)) => (name, Some(key.to_owned())),
             None => (step, None),
         };
-        let identity = Identity { scope: String::new(), name: name.to_owned(), key };
+        let identity = Identity { scope: String::new(), name: name.to_owned().into(), key };
         let history = self.invocation.history();
         match history.outcome(&identity) {
             None if !history.has_begun(&identity) => CancelledStep::NotBegun,

@@ -59,7 +59,7 @@ impl DurableContext {
         self.tell("close_stream", Notice::CloseStream);
     }
 
-    fn tell(&self, name: &str, notice: Notice) {
+    fn tell(&self, name: &'static str, notice: Notice) {
         let Some(operation) = self.invocation.claim_operation(self.identity(name, None)) else { return };
         if self.invocation.history().operation(&operation).is_some() {
             self.invocation.recall_notice(&notice);

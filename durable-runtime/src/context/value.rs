@@ -82,7 +82,7 @@ impl DurableContext {
 
     /// What an operation gave, or gives now; it joins the poll's batch. Empty when the invocation cannot go on: nothing of
     /// what the body still does in this poll is kept then.
-    fn recorded(&self, name: &str, give: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
+    fn recorded(&self, name: &'static str, give: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
         let Some(operation) = self.invocation.claim_operation(self.identity(name, None)) else {
             return Vec::new();
         };

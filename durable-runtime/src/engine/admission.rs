@@ -118,17 +118,16 @@ impl Engine {
         self.surroundings.limits.check_arguments(&call.tool, arguments.len())?;
         let of_tool = registered.definition.idempotency;
         let source = of_tool.filter(|source| call.idempotency_key.is_none() || !source.yields());
-        let digest = if let Some(source) = source {
-            let derived = source.derive(&registered.definition, &call.arguments).map_err(Refusal::Arguments)?;
+        let derived = source.map(|source| source.derive(&registered.definition, &call.arguments)).transpose();
+        let derived = derived.map_err(Refusal::Arguments)?.map(|derived| {
             call.idempotency_key = Some(derived.text);
             derived.arguments
-        } else {
-            digest(&call.arguments)
-        };
+        });
         let Some(key) = &call.idempotency_key else {
-            let body = self.tools.prepare(registered, call.arguments.clone()).map_err(Refusal::Arguments)?;
+            let body = self.tools.prepare(registered, call.arguments.take()).map_err(Refusal::Arguments)?;
             return self.start(call, arguments, body, None);
         };
+        let digest = derived.unwrap_or_else(|| digest(&call.arguments));
         check_key(key, of_tool.filter(|_| source.is_none()))?;
         let row = key_row(&call.principal, &call.tool, key, source.is_some());
         let _one_at_a_time = self.key_locks.lock(&row).await;
@@ -140,7 +139,7 @@ impl Engine {
                 return Ok(submitted);
             }
         }
-        let body = self.tools.prepare(registered, call.arguments.clone()).map_err(Refusal::Arguments)?;
+        let body = self.tools.prepare(registered, call.arguments.take()).map_err(Refusal::Arguments)?;
         self.start(call, arguments, body, Some((row, digest)))
     }
 
@@ -263,7 +262,7 @@ impl Engine {
             (row, used)
         });
         let (coming, admitted) = self.directory.enter_new(id, key.clone());
-        let admission = Admission {
+        let admission = Arc::new(Admission {
             tool: call.tool,
             arguments,
             principal: call.principal,
@@ -272,7 +271,7 @@ impl Engine {
             build: self.build.clone(),
             seed: chance.seed_of(id),
             at: now.as_millis(),
-        };
+        });
         let name = call.name.map(|name| name.of(id));
         let key_row = key.as_ref().map(|(row, _)| row.clone());
         let compensates = self.tools.get(&admission.tool).is_some_and(|registered| registered.definition.compensates);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -38,10 +38,11 @@ pub(crate) enum Verdict {
 }
 
 /// Kept for as long as the invocation is in memory, over all runs of its body.
+#[derive(Default)]
 pub(crate) struct Conversation {
     state: Mutex<State>,
-    /// Tells of every change of the state, and of notices.
-    changed: watch::Sender<()>,
+    /// Tells of every change of the state, and of notices. Made for the first who wants to know: most calls say nothing.
+    changed: OnceLock<watch::Sender<()>>,
 }
 
 #[derive(Default)]
@@ -69,12 +70,6 @@ impl fmt::Debug for Conversation {
     }
 }
 
-impl Default for Conversation {
-    fn default() -> Self {
-        Self { state: Mutex::default(), changed: watch::Sender::new(()) }
-    }
-}
-
 /// The body's side.
 impl Conversation {
     /// A run of the body begins: it comes to the questions again.
@@ -93,7 +88,7 @@ impl Conversation {
             state.open.insert(key.to_owned(), Arc::new(question));
         }
         drop(state);
-        self.changed.send_replace(());
+        self.tell_of_change();
         is_new
     }
 
@@ -103,7 +98,7 @@ impl Conversation {
         state.open.remove(key);
         state.settled.insert(key.to_owned(), (Reply::Withdrawn, Some(pending)));
         drop(state);
-        self.changed.send_replace(());
+        self.tell_of_change();
     }
 
     /// What was to be in the batch of the ticket will not be in it.
@@ -122,7 +117,7 @@ impl Conversation {
         state.offers.remove(key);
         state.rejected.insert(offer, why);
         drop(state);
-        self.changed.send_replace(());
+        self.tell_of_change();
     }
 
     /// The body goes on with this answer, which is in the batch of the ticket, or which a replay has given.
@@ -132,7 +127,7 @@ impl Conversation {
         state.offers.remove(key);
         state.settled.insert(key.to_owned(), (reply, pending));
         drop(state);
-        self.changed.send_replace(());
+        self.tell_of_change();
     }
 
     /// All batches before this one are durable. The body may have gone on with answers meanwhile that are not.
@@ -147,7 +142,7 @@ impl Conversation {
         }
         drop(state);
         if has_changed {
-            self.changed.send_replace(());
+            self.tell_of_change();
         }
     }
 
@@ -155,7 +150,7 @@ impl Conversation {
     pub(super) fn tell(&self, notice: Notice) {
         self.remember(&notice);
         if self.with_notices(|notices| notices.push(notice)) {
-            self.changed.send_replace(());
+            self.tell_of_change();
         }
     }
 
@@ -174,19 +169,19 @@ impl Conversation {
         let has_changed = std::mem::replace(&mut state.is_resting, is_resting) != is_resting;
         drop(state);
         if has_changed {
-            self.changed.send_replace(());
+            self.tell_of_change();
         }
     }
 
     /// The invocation leaves memory.
     pub(super) fn end(&self) {
         self.state.lock().is_over = true;
-        self.changed.send_replace(());
+        self.tell_of_change();
     }
 
     /// Ends when there is an answer that the body has to look at.
     pub(super) async fn offered(&self) {
-        let mut changed = self.changed.subscribe();
+        let mut changed = self.changes();
         while self.state.lock().offers.is_empty() {
             if changed.changed().await.is_err() {
                 std::future::pending::<()>().await;
@@ -199,7 +194,13 @@ impl Conversation {
 impl Conversation {
     /// Tells of every change.
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
-        self.changed.subscribe()
+        self.changed.get_or_init(|| watch::Sender::new(())).subscribe()
+    }
+
+    fn tell_of_change(&self) {
+        if let Some(changed) = self.changed.get() {
+            changed.send_replace(());
+        }
     }
 
     pub(super) fn with_notices<T>(&self, look: impl FnOnce(&mut Notices) -> T) -> T {
@@ -235,7 +236,7 @@ impl Conversation {
     /// Answers questions, and waits for what becomes of each answer; `None` when the invocation leaves memory before. All
     /// are offered before the body looks at the first.
     pub(super) async fn answer(&self, replies: &BTreeMap<String, Reply>) -> Option<BTreeMap<String, Verdict>> {
-        let mut changed = self.changed.subscribe();
+        let mut changed = self.changes();
         let mut verdicts = BTreeMap::new();
         let mut offers = HashMap::new();
         loop {
@@ -263,7 +264,7 @@ impl Conversation {
                     }
                 }
                 if has_offered {
-                    self.changed.send_replace(());
+                    self.tell_of_change();
                 }
                 state.is_over
             };

@@ -21,8 +21,8 @@ struct Live {
     /// Whether its admission is durable.
     admitted: watch::Sender<bool>,
     conversation: Arc<Conversation>,
-    /// Whether a run has shown that it does better than those before it, which ended uncleanly.
-    proof: watch::Sender<bool>,
+    /// Whether a run has shown that it does better than those before it, which ended uncleanly. Only of suspects.
+    proof: Option<watch::Sender<bool>>,
     /// Whether it was to be taken up while it was here.
     was_due: bool,
 }
@@ -35,7 +35,7 @@ impl Live {
             key,
             admitted: watch::Sender::new(is_admitted),
             conversation: Arc::default(),
-            proof: watch::Sender::new(false),
+            proof: None,
             was_due: false,
         }
     }
@@ -160,9 +160,15 @@ impl Directory {
         self.entries.lock().live.get(&id).map(|live| InterruptionSignal::new(live.interruption.subscribe()))
     }
 
-    /// Where a run of an invocation in memory shows that it does better than those before it.
+    /// Where a run of a suspect in memory shows that it does better than those before it.
     pub(super) fn proof(&self, id: InvocationId) -> Option<watch::Sender<bool>> {
-        self.entries.lock().live.get(&id).map(|live| live.proof.clone())
+        self.entries.lock().live.get(&id)?.proof.clone()
+    }
+
+    /// Says of an invocation in memory that it is a suspect, and gives where its next run shows that it does better.
+    pub(super) fn suspect(&self, id: InvocationId) -> Option<watch::Receiver<bool>> {
+        let mut entries = self.entries.lock();
+        Some(entries.live.get_mut(&id)?.proof.get_or_insert_with(|| watch::Sender::new(false)).subscribe())
     }
 
     /// What an invocation in memory and its clients say to each other.

@@ -76,7 +76,7 @@ impl Engine {
             kept.push(Record::Resolved { step: identity.clone(), kind, outcome, at: now.as_millis() });
         }
         let forked = Record::Forked { from: *from.as_bytes(), step: identity.to_string(), at: now.as_millis() };
-        let first = vec![Record::Admitted(admission), forked];
+        let first = vec![Record::Admitted(Arc::new(admission)), forked];
         let whole = first.iter().chain(&kept).cloned().collect();
         self.check_readable(id, &identity, read(id, whole)?, 1)?;
         let running = Unfinished::Running { unclean_ends: 0, rows_then: 0, wake_at: None };
@@ -161,7 +161,7 @@ mod tests {
     use crate::journal::record::StepKind;
 
     fn step(name: &str) -> Identity {
-        Identity { scope: String::new(), name: name.into(), key: None }
+        Identity { scope: String::new(), name: name.to_owned().into(), key: None }
     }
 
     fn started(name: &str) -> Record {

@@ -67,7 +67,7 @@ impl Engine {
 fn admission_in(id: InvocationId, row: Option<Vec<u8>>) -> Result<Admission, Error> {
     let records: Vec<Record> = row.map(|row| decoded(&row)).transpose()?.unwrap_or_default();
     match records.into_iter().next() {
-        Some(Record::Admitted(admission)) => Ok(admission),
+        Some(Record::Admitted(admission)) => Ok(Arc::unwrap_or_clone(admission)),
         _ => Err(Error::new(
             ErrorKind::AskPerson,
             "record_unreadable",

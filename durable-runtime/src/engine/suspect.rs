@@ -47,7 +47,7 @@ impl Engine {
             // It is run all the same; a death that it causes is not counted.
             tracing::warn!(invocation = %id, %error, "the turn of a suspect is not recorded");
         }
-        let proof = self.directory.proof(id).map(|proof| proof.subscribe());
+        let proof = self.directory.suspect(id);
         self.execute(id, None);
         let Some(mut proof) = proof else { return };
         let clock = &self.surroundings.clock;

@@ -4,6 +4,8 @@
 //! `record.rs`.
 
 use bincode::config::{self, Configuration};
+use bincode::enc::write::Writer;
+use bincode::error::EncodeError;
 use bincode::{Decode, Encode};
 
 /// The version of the encoding that this release writes, and the newest that it reads.
@@ -13,6 +15,9 @@ const CONFIGURATION: Configuration = config::standard();
 
 /// Bytes of a record that is called short.
 const SHORT: usize = 16 << 10;
+
+/// Room for most records, so that the bytes need not move while they are written.
+const USUAL: usize = 192;
 
 /// Bytes that are not what they should be.
 #[derive(Debug, thiserror::Error)]
@@ -24,10 +29,20 @@ pub(crate) enum CodecError {
 }
 
 pub(crate) fn encode(value: &impl Encode) -> Vec<u8> {
-    let mut bytes = vec![VERSION];
-    bincode::encode_into_std_write(value, &mut bytes, CONFIGURATION)
+    let mut bytes = Bytes(Vec::with_capacity(USUAL));
+    bytes.0.push(VERSION);
+    bincode::encode_into_writer(value, &mut bytes, CONFIGURATION)
         .expect("records are plain data, and a Vec takes any number of bytes");
-    bytes
+    bytes.0
+}
+
+struct Bytes(Vec<u8>);
+
+impl Writer for Bytes {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
 }
 
 pub(crate) fn decode<T: Decode<()>>(bytes: &[u8]) -> Result<T, CodecError> {
@@ -54,6 +69,8 @@ pub(crate) fn decode<T: Decode<()>>(bytes: &[u8]) -> Result<T, CodecError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::journal::identity::Identity;
     use crate::journal::record::{Admission, Conclusion, Ended, KeyUse, Outcome, Record, Reply, StepKind, Unfinished};
@@ -64,7 +81,7 @@ mod tests {
 
     fn every_record() -> Vec<Record> {
         vec![
-            Record::Admitted(Admission {
+            Record::Admitted(Arc::new(Admission {
                 tool: "pay".into(),
                 arguments: "{}".into(),
                 principal: String::new(),
@@ -73,7 +90,7 @@ mod tests {
                 build: "b".into(),
                 seed: 1,
                 at: 2,
-            }),
+            })),
             Record::Started { step: charge(), attempt: 1, at: 3 },
             Record::Failed {
                 step: charge(),

@@ -3,6 +3,8 @@
 //! Values, arguments and errors are JSON text: people read them, and their types may grow fields. The envelopes around
 //! them are ours. The order of variants and fields is part of the store's format; `codec.rs` holds it with golden bytes.
 
+use std::sync::Arc;
+
 use bincode::{Decode, Encode};
 
 use super::identity::Identity;
@@ -56,7 +58,7 @@ pub(crate) struct Admission {
 /// One fact about an invocation. All times are milliseconds since the Unix epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) enum Record {
-    Admitted(Admission),
+    Admitted(Arc<Admission>),
     /// An attempt of an at-most-once step is about to start. At-least-once attempts need no such record.
     Started {
         step: Identity,

@@ -1,6 +1,7 @@
 //! What a journal says of each step: a pure function of its records, without a store, a runtime or a clock.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::identity::Identity;
 use super::record::{Admission, Outcome, Record, StepKind};
@@ -53,7 +54,7 @@ pub(crate) enum Decision {
 /// Everything that a journal says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct History {
-    admission: Admission,
+    admission: Arc<Admission>,
     steps: HashMap<Identity, StepHistory>,
     operations: HashMap<Identity, Vec<u8>>,
     asked: HashMap<Identity, Asked>,
@@ -86,7 +87,7 @@ pub(crate) fn replay(records: impl IntoIterator<Item = Record>) -> Result<Histor
 
 impl History {
     /// The history of a call that is only admitted.
-    pub(crate) fn new(admission: Admission) -> Self {
+    pub(crate) fn new(admission: Arc<Admission>) -> Self {
         Self {
             admission,
             steps: HashMap::new(),
@@ -241,11 +242,11 @@ mod tests {
     use super::*;
 
     fn step(name: &str) -> Identity {
-        Identity { scope: String::new(), name: name.into(), key: None }
+        Identity { scope: String::new(), name: name.to_owned().into(), key: None }
     }
 
     fn admitted() -> Record {
-        Record::Admitted(Admission {
+        Record::Admitted(Arc::new(Admission {
             tool: "pay".into(),
             arguments: "{}".into(),
             principal: String::new(),
@@ -254,7 +255,7 @@ mod tests {
             build: String::new(),
             seed: 0,
             at: 0,
-        })
+        }))
     }
 
     fn started(name: &str, attempt: u32) -> Record {

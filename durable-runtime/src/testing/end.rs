@@ -66,7 +66,7 @@ impl End {
         for (_, row) in rows(disk, Keyspace::Journal) {
             for record in codec::decode::<Vec<Record>>(&row).unwrap_or_default() {
                 if let Record::Ended { step, outcome: Outcome::InDoubt(_), .. } = record {
-                    self.in_doubt.insert(step.name);
+                    self.in_doubt.insert(step.name.into_owned());
                 }
             }
         }

@@ -9,9 +9,7 @@ impl Invocation {
     /// Takes an identity for a step. A second step of the same identity would be given the first one's outcome, so the
     /// invocation is parked instead; `false` then.
     pub(crate) fn claim_step(&self, identity: &Identity) -> bool {
-        if self.is_misused(&format!("the step `{identity}`"))
-            || !self.state.lock().steps_claimed.insert(identity.clone())
-        {
+        if self.is_misused("step", identity) || !self.state.lock().steps_claimed.insert(identity.clone()) {
             self.park(
                 "duplicate_step",
                 format!(
@@ -34,7 +32,7 @@ impl Invocation {
     /// Takes an identity that its author has named. A second operation of the same name is a mistake, as with steps; the
     /// invocation is parked.
     pub(crate) fn claim_alias(&self, identity: Identity) -> Option<Identity> {
-        if self.is_misused(&format!("the operation `{identity}`")) {
+        if self.is_misused("operation", &identity) {
             return None;
         }
         if !self.state.lock().operations_claimed.insert(identity.clone()) {
@@ -60,21 +58,21 @@ impl Invocation {
     }
 
     fn numbered(&self, mut identity: Identity) -> Option<Identity> {
-        if self.is_misused(&format!("the operation `{identity}`")) {
+        if self.is_misused("operation", &identity) {
             return None;
         }
         let mut state = self.state.lock();
         let occurrence = state.occurrences.entry(identity.clone()).or_insert(0);
         *occurrence += 1;
         if *occurrence > 1 {
-            identity.name = format!("{}#{occurrence}", identity.name);
+            identity.name = format!("{}#{occurrence}", identity.name).into();
         }
         Some(identity)
     }
 
     /// Takes an identity that may be taken more than once.
     pub(crate) fn claim_again(&self, identity: Identity) {
-        if !self.is_misused(&format!("the operation `{identity}`")) {
+        if !self.is_misused("operation", &identity) {
             self.state.lock().operations_claimed.insert(identity);
         }
     }
@@ -162,13 +160,13 @@ impl Invocation {
     }
 
     /// Whether the body's context is used while an attempt is polled, which would make an effect inside an effect.
-    fn is_misused(&self, what: &str) -> bool {
+    fn is_misused(&self, what: &str, identity: &Identity) -> bool {
         let misused = self.state.lock().in_attempt;
         if misused {
             self.park(
                 "body_context_in_step",
                 format!(
-                    "{what} was begun with the tool's context inside an attempt of a step; inside a step use the step's own \
+                    "the {what} `{identity}` was begun with the tool's context inside an attempt of a step; inside a step use the step's own \
                      context, which `cx` names there"
                 ),
             );

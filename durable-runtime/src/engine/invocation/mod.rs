@@ -128,12 +128,12 @@ impl Invocation {
     pub(crate) fn admit(
         id: InvocationId,
         surroundings: Arc<Surroundings>,
-        admission: Admission,
+        admission: Arc<Admission>,
         key: Option<(Vec<u8>, KeyUse)>,
         name: Option<Write>,
         admitted: watch::Sender<bool>,
     ) -> Self {
-        let records = vec![Record::Admitted(admission.clone())];
+        let records = vec![Record::Admitted(Arc::clone(&admission))];
         Self::new(id, surroundings, History::new(admission), records, 0, OwnedRow::None { key, name }, admitted)
     }
 
