@@ -101,7 +101,7 @@ impl Engine {
     /// Admits a call, or finds the invocation that its key belongs to. Its admission is durable before its first effect,
     /// and before any answer.
     pub(crate) async fn submit(self: &Arc<Self>, mut call: Call) -> Result<Submitted, Refusal> {
-        if self.stopping.is_cancelled() {
+        if self.stopping.is_said() {
             return Err(Error::new(
                 ErrorKind::Retry,
                 "server_stopping",

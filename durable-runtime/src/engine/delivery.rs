@@ -61,7 +61,7 @@ impl Engine {
             tokio::select! {
                 biased;
                 () = engine.note_delivery(id) => {}
-                () = engine.abandoning.cancelled() => {}
+                () = engine.abandoning.said() => {}
             }
         });
     }

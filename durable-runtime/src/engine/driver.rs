@@ -5,13 +5,12 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
-
-use tokio_util::sync::CancellationToken;
+use std::task::{Context, Poll, Waker};
 
 use super::execution::{Run, Undo};
 use super::interruption::{Interrupter, Interruption, InterruptionSignal};
 use super::invocation::{BatchEnd, Halt, Invocation};
+use super::stop::Stop;
 use crate::audit::{Audit, CallEnd, EndedCall};
 use crate::clock::Timestamp;
 use crate::context::DurableContext;
@@ -65,15 +64,15 @@ pub(super) async fn run(
     run: Run,
     audits: &[Audit],
     interruption: &InterruptionSignal,
-    stopping: &CancellationToken,
-    abandoning: &CancellationToken,
+    stopping: &Stop,
+    abandoning: &Stop,
 ) -> End {
     let (invocation, undo) = (run.invocation, run.undoing);
     invocation.begin_run();
     let mut body = (run.body)(DurableContext::new(Arc::clone(&invocation)));
     let mut interrupter = Interrupter::new(&invocation, interruption, undo == Undo::Now);
-    let mut stopping = pin!(stopping.cancelled());
-    let mut abandoned = pin!(abandoning.cancelled());
+    let (mut stop, mut abandonment) = (pin!(stopping.said()), pin!(abandoning.said()));
+    let mut waker: Option<Waker> = None;
     let mut is_stopping = false;
     let mut commit: Option<StoreFuture<'static, Result<(), CommitError>>> = None;
     let mut end = None;
@@ -81,12 +80,16 @@ pub(super) async fn run(
     let mut error_type = None;
     let mut panicked = None;
     poll_fn(move |task| {
-        if abandoned.as_mut().poll(task).is_ready() {
+        let is_awaited = waker.as_ref().is_some_and(|waker| waker.will_wake(task.waker()));
+        if (!is_awaited || abandoning.is_said()) && abandonment.as_mut().poll(task).is_ready() {
             return Poll::Ready(End::Stopped);
         }
-        if !is_stopping && stopping.as_mut().poll(task).is_ready() {
+        if !is_stopping && (!is_awaited || stopping.is_said()) && stop.as_mut().poll(task).is_ready() {
             is_stopping = true;
             invocation.stop();
+        }
+        if !is_awaited {
+            waker = Some(task.waker().clone());
         }
         let mut body_is_due = true;
         loop {

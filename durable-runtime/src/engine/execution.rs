@@ -275,7 +275,7 @@ impl Engine {
         tokio::select! {
             biased;
             () = self.surroundings.clock.sleep_until(until) => true,
-            () = self.stopping.cancelled() => false,
+            () = self.stopping.said() => false,
         }
     }
 

@@ -7,7 +7,7 @@
 use std::ops::Bound;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -94,6 +94,11 @@ impl InterruptionSignal {
         self.0.borrow().clone()
     }
 
+    /// Whether something was told since the run began.
+    fn may_have_come(&self) -> bool {
+        self.0.has_changed().unwrap_or(true)
+    }
+
     /// Ends when there is one.
     pub(super) async fn arrived(&self) -> Interruption {
         let mut receiver = self.0.clone();
@@ -112,7 +117,10 @@ type Timer = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Watches over one run of a body.
 pub(super) struct Interrupter<'a> {
     invocation: Arc<Invocation>,
+    signal: &'a InterruptionSignal,
     arrival: Pin<Box<dyn Future<Output = Interruption> + Send + 'a>>,
+    /// What the arrival wakes.
+    waker: Option<Waker>,
     /// The end of the deadline, or of the grace period.
     timer: Option<Timer>,
     interruption: Option<Interruption>,
@@ -124,6 +132,8 @@ impl<'a> Interrupter<'a> {
     pub(super) fn new(invocation: &Arc<Invocation>, signal: &'a InterruptionSignal, is_shielded: bool) -> Self {
         Self {
             invocation: Arc::clone(invocation),
+            signal,
+            waker: None,
             arrival: if is_shielded { Box::pin(std::future::pending()) } else { Box::pin(signal.arrived()) },
             timer: None,
             interruption: None,
@@ -135,7 +145,7 @@ impl<'a> Interrupter<'a> {
     /// runs, or those that do have had their time.
     pub(super) fn poll(&mut self, task: &mut Context<'_>) -> Option<Interruption> {
         if self.interruption.is_none() {
-            if let Poll::Ready(interruption) = self.arrival.as_mut().poll(task) {
+            if let Poll::Ready(interruption) = self.poll_arrival(task) {
                 self.interrupt(interruption);
             } else if let Some(deadline) = self.invocation.deadline()
                 && deadline.at <= self.invocation.now()
@@ -144,6 +154,16 @@ impl<'a> Interrupter<'a> {
             }
         }
         self.due()
+    }
+
+    /// A run is polled often, and this rarely ends: it is looked into when it may have ended, or does not wake the run yet.
+    fn poll_arrival(&mut self, task: &mut Context<'_>) -> Poll<Interruption> {
+        let is_awaited = self.waker.as_ref().is_some_and(|waker| waker.will_wake(task.waker()));
+        if is_awaited && !self.signal.may_have_come() {
+            return Poll::Pending;
+        }
+        self.waker = Some(task.waker().clone());
+        self.arrival.as_mut().poll(task)
     }
 
     /// The interruption that the run was under already, when the invocation is to end with it now.

@@ -54,7 +54,7 @@ pub(super) struct Parked {
 
 impl Engine {
     pub(super) fn hold(self: &Arc<Self>, id: InvocationId) -> Result<Held<'_>, Error> {
-        if self.stopping.is_cancelled() {
+        if self.stopping.is_said() {
             let message = "the server is stopping; do it again when it runs";
             return Err(Error::new(ErrorKind::Retry, "server_stopping", message));
         }

@@ -22,6 +22,7 @@ mod recovery;
 mod rehearsal;
 mod retention;
 mod shutdown;
+mod stop;
 mod stored;
 mod survey;
 mod suspect;
@@ -33,7 +34,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use admission::{Call, Name, Refusal, digest};
@@ -54,6 +54,7 @@ use self::admission::KeyLocks;
 use self::delivery::Delivered;
 use self::directory::Directory;
 use self::place::Places;
+use self::stop::Stop;
 use self::timer::Timers;
 use self::unclean::UncleanEnds;
 use crate::tool::Registry;
@@ -76,10 +77,10 @@ pub(crate) struct Engine {
     key_locks: KeyLocks,
     delivered: Delivered,
     reading: Semaphore,
-    /// Cancelled when the server stops: no attempt starts any more, those that run may end.
-    stopping: CancellationToken,
-    /// Cancelled when they have had time enough: bodies are dropped where they stand.
-    abandoning: CancellationToken,
+    /// Said when the server stops: no attempt starts any more, those that run may end.
+    stopping: Stop,
+    /// Said when they have had time enough: bodies are dropped where they stand.
+    abandoning: Stop,
     tasks: TaskTracker,
 }
 
@@ -97,8 +98,8 @@ impl Engine {
             key_locks: KeyLocks::default(),
             delivered: Delivered::default(),
             reading: Semaphore::new(JOURNALS_READ_AT_ONCE),
-            stopping: CancellationToken::new(),
-            abandoning: CancellationToken::new(),
+            stopping: Stop::default(),
+            abandoning: Stop::default(),
             tasks: TaskTracker::new(),
         })
     }
@@ -108,7 +109,7 @@ impl Engine {
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.is_cancelled()
+        self.stopping.is_said()
     }
 
     /// How often the store was opened, this time included.
@@ -118,7 +119,7 @@ impl Engine {
 
     /// Runs something beside the invocations, until the server stops.
     pub(crate) fn in_background(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let stopping = self.stopping.clone();
+        let stopping = self.stopping.token();
         self.tasks.spawn(async move {
             tokio::select! {
                 biased;

@@ -21,7 +21,7 @@ impl Engine {
         replies: BTreeMap<String, Reply>,
     ) -> Result<BTreeMap<String, Verdict>, Error> {
         loop {
-            if self.stopping.is_cancelled() {
+            if self.stopping.is_said() {
                 return Err(Error::new(
                     ErrorKind::Retry,
                     "server_stopping",

@@ -10,7 +10,7 @@ impl Engine {
     /// Stops. Attempts that are running get `grace` to end; after that they are dropped as in a crash. Everything
     /// unfinished goes on when a server is started on the store again.
     pub(crate) async fn stop(&self, grace: Duration) {
-        self.stopping.cancel();
+        self.stopping.say();
         self.tasks.close();
         let ended_in_time = tokio::time::timeout(grace, self.tasks.wait()).await.is_ok();
         if !ended_in_time {
@@ -18,7 +18,7 @@ impl Engine {
                 running = self.directory.len(),
                 "attempts still run after the grace period, and are dropped"
             );
-            self.abandoning.cancel();
+            self.abandoning.say();
             self.tasks.wait().await;
         }
         let mut batch = Batch::default();
@@ -32,8 +32,8 @@ impl Engine {
     /// Drops everything where it stands, as the death of the process would. Nothing is recorded of it.
     #[cfg(feature = "testing")]
     pub(crate) async fn die(&self) {
-        self.abandoning.cancel();
-        self.stopping.cancel();
+        self.abandoning.say();
+        self.stopping.say();
         self.tasks.close();
         self.tasks.wait().await;
     }

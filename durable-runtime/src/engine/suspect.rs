@@ -32,7 +32,7 @@ impl Engine {
         let engine = Arc::clone(self);
         self.tasks.spawn(async move {
             for id in suspects {
-                if engine.stopping.is_cancelled() {
+                if engine.stopping.is_said() {
                     engine.directory.leave(id, Answer::Deferred("the server is stopping".into()));
                     continue;
                 }
@@ -55,7 +55,7 @@ impl Engine {
             biased;
             _shown_or_gone = proof.wait_for(|shown| *shown) => {}
             () = clock.sleep_until(clock.now().after(TURN)) => {}
-            () = self.stopping.cancelled() => {}
+            () = self.stopping.said() => {}
         }
     }
 

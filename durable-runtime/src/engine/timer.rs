@@ -61,13 +61,13 @@ impl Engine {
                 };
                 tokio::select! {
                     biased;
-                    () = engine.stopping.cancelled() => return,
+                    () = engine.stopping.said() => return,
                     () = next => {}
                     () = engine.timers.changed.notified() => continue,
                 }
                 let place = tokio::select! {
                     biased;
-                    () = engine.stopping.cancelled() => return,
+                    () = engine.stopping.said() => return,
                     place = engine.places.take(&**clock) => place,
                 };
                 // Not cut off: what is in the directory is run.

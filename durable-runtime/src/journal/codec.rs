@@ -4,9 +4,12 @@
 //! `record.rs`.
 
 use bincode::config::{self, Configuration};
+use bincode::de::Decoder;
 use bincode::enc::write::Writer;
-use bincode::error::EncodeError;
+use bincode::error::{DecodeError, EncodeError};
 use bincode::{Decode, Encode};
+
+use super::identity::Identity;
 
 /// The version of the encoding that this release writes, and the newest that it reads.
 const VERSION: u8 = 1;
@@ -67,12 +70,21 @@ pub(crate) fn decode<T: Decode<()>>(bytes: &[u8]) -> Result<T, CodecError> {
     }
 }
 
+/// The derived one would borrow the name, which is the program's or the identity's own.
+impl<Context> Decode<Context> for Identity {
+    fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let (scope, name, key): (_, String, _) = Decode::decode(decoder)?;
+        Ok(Self { scope, name: name.into(), key })
+    }
+}
+
+bincode::impl_borrow_decode!(Identity);
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::journal::identity::Identity;
     use crate::journal::record::{Admission, Conclusion, Ended, KeyUse, Outcome, Record, Reply, StepKind, Unfinished};
 
     fn charge() -> Identity {

@@ -3,9 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use bincode::de::Decoder;
-use bincode::error::DecodeError;
-use bincode::{Decode, Encode};
+use bincode::Encode;
 
 /// Scope, name and key. The order in which things happen is no part of it, so that steps can be added, removed and moved
 /// between releases, and branches may end in any order.
@@ -18,16 +16,6 @@ pub(crate) struct Identity {
     /// Which of several of this name.
     pub(crate) key: Option<String>,
 }
-
-/// The derived one does not read a name of its own.
-impl<Context> Decode<Context> for Identity {
-    fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        let (scope, name, key): (_, String, _) = Decode::decode(decoder)?;
-        Ok(Self { scope, name: name.into(), key })
-    }
-}
-
-bincode::impl_borrow_decode!(Identity);
 
 impl Identity {
     /// The scope of what happens inside of this. Names and keys are the author's and the client's, so what separates them

@@ -1,17 +1,20 @@
 //! Group commit: one writer thread commits together all batches that are waiting.
 //!
-//! Nobody waits for a timer. While one group is being synced, the next one gathers.
+//! Nobody waits for a timer. While one group is being synced, the next one gathers, and is applied already.
 
+use std::any::Any;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use parking_lot::{Condvar, Mutex};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
+use super::group::{Answers, Group};
 use super::{Batch, Commit, CommitError, Keyspace, Read, Row, Scan, Store, StoreError, StoreFuture};
 
 /// A backend whose calls block: an embedded database, or memory. [`GroupCommit`] makes a [`Store`] of it.
@@ -39,6 +42,25 @@ pub trait SyncBackend: Send + Sync + 'static {
     /// runs after its writes, and sees them.
     fn commit_group(&self, group: &[&Batch]) -> Result<Vec<Result<(), usize>>, StoreError>;
 
+    /// The same for a group that grows: its batches come one after the other from [`Group::next_batch`], and each is followed
+    /// by [`Group::applied`]. What is committed may become durable later, with [`sync`](Self::sync), beside the work on the
+    /// next group. It is to be read as it is in the next group's guards and transactions, and not by anybody else.
+    ///
+    /// As it is provided, it commits what is there, durably.
+    fn commit_growing(&self, group: &mut Group<'_>) -> Result<Durable, StoreError> {
+        let results = self.commit_group(&group.all())?;
+        for result in results {
+            group.applied(result);
+        }
+        Ok(Durable::Already)
+    }
+
+    /// Makes durable what [`commit_growing`](Self::commit_growing) left to it. It is called once for each such group, from
+    /// another thread, and the next group is not committed before it has returned.
+    fn sync(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Writes all that there is at one moment into a new file, beside the load.
     fn backup(&self, to: &Path) -> Result<(), StoreError> {
         Err(StoreError::no_backups(to))
@@ -46,6 +68,15 @@ pub trait SyncBackend: Send + Sync + 'static {
 
     /// Lets go of what the backend holds.
     fn close(&self);
+}
+
+/// When a group that was committed is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durable {
+    /// Now.
+    Already,
+    /// After the next [`SyncBackend::sync`].
+    WhenSynced,
 }
 
 /// How many commits a store has made since it was opened.
@@ -57,23 +88,44 @@ pub struct CommitCounts {
     pub batches: u64,
 }
 
-type Answer = Result<(), CommitError>;
+/// What became of a batch, and the batch: it is freed by who made it, beside the next commit, and not by the writer before it.
+type Answer = (Result<(), CommitError>, Batch);
 
-struct Waiting {
-    batch: Batch,
+pub(super) struct Waiting {
+    pub(super) batch: Batch,
     answer: oneshot::Sender<Answer>,
 }
 
-#[derive(Default)]
-struct Queue {
-    waiting: Vec<Waiting>,
-    closed: bool,
+impl Waiting {
+    pub(super) fn answer(self, result: Result<(), CommitError>) {
+        // Nobody may be waiting any more; the batch is durable all the same.
+        let _unheard = self.answer.send((result, self.batch));
+    }
 }
 
 #[derive(Default)]
-struct Shared {
-    queue: Mutex<Queue>,
-    arrived: Condvar,
+pub(super) struct Queue {
+    pub(super) waiting: Vec<Waiting>,
+    /// How many there are to be before the writer is told.
+    pub(super) wanted: usize,
+    /// A group that is committed and not durable yet.
+    committed: Option<Answers>,
+    /// There is such a group.
+    pub(super) is_syncing: bool,
+    pub(super) is_closed: bool,
+    /// No group is committed any more.
+    is_written: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Shared {
+    pub(super) queue: Mutex<Queue>,
+    /// Tells the writer of batches and of the end of a sync.
+    pub(super) arrived: Condvar,
+    /// Tells of a group that is to be synced.
+    committed: Condvar,
+    /// Where large groups are answered: a runtime that goes on by itself.
+    runtime: OnceLock<Handle>,
     groups: AtomicU64,
     batches: AtomicU64,
 }
@@ -82,7 +134,7 @@ struct Shared {
 pub struct GroupCommit<B> {
     backend: Arc<B>,
     shared: Arc<Shared>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl<B: SyncBackend> GroupCommit<B> {
@@ -94,28 +146,38 @@ impl<B: SyncBackend> GroupCommit<B> {
     pub fn new(backend: B) -> Result<Self, StoreError> {
         let backend = Arc::new(backend);
         let shared = Arc::new(Shared::default());
-        let writer = std::thread::Builder::new()
-            .name("durable-writer".into())
-            .spawn({
-                let (backend, shared) = (Arc::clone(&backend), Arc::clone(&shared));
-                move || write_groups(&*backend, &shared)
-            })
-            .map_err(|error| {
-                StoreError::unavailable(format!("the system gave no thread for the store's writer: {error}"))
-            })?;
-        Ok(Self { backend, shared, writer: Mutex::new(Some(writer)) })
+        let this = Self { backend, shared, threads: Mutex::default() };
+        this.start("durable-sync", sync_groups)?;
+        this.start("durable-writer", write_groups)?;
+        Ok(this)
     }
 
-    fn close_queue(&self) {
-        self.shared.queue.lock().closed = true;
-        self.shared.arrived.notify_one();
+    fn start(&self, name: &str, work: fn(&B, &Shared)) -> Result<(), StoreError> {
+        let (backend, shared) = (Arc::clone(&self.backend), Arc::clone(&self.shared));
+        let thread =
+            std::thread::Builder::new().name(name.into()).spawn(move || work(&backend, &shared)).map_err(|error| {
+                self.shared.queue.lock().is_written = true;
+                self.shared.committed.notify_one();
+                StoreError::unavailable(format!("the system gave no thread for the store's writer: {error}"))
+            })?;
+        self.threads.lock().push(thread);
+        Ok(())
+    }
+
+    fn note_runtime(&self) {
+        if self.shared.runtime.get().is_none()
+            && let Ok(runtime) = Handle::try_current()
+            && runtime.runtime_flavor() == RuntimeFlavor::MultiThread
+        {
+            let _there_already = self.shared.runtime.set(runtime);
+        }
     }
 
     async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&B) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        if self.shared.queue.lock().closed {
+        if self.shared.queue.lock().is_closed {
             return Err(closed());
         }
         let backend = Arc::clone(&self.backend);
@@ -154,15 +216,18 @@ impl<B: SyncBackend> Read for GroupCommit<B> {
 impl<B: SyncBackend> Commit for GroupCommit<B> {
     fn commit(&self, batch: Batch) -> StoreFuture<'static, Result<(), CommitError>> {
         let (answer, answered) = oneshot::channel();
+        self.note_runtime();
         {
             let mut queue = self.shared.queue.lock();
-            if queue.closed {
+            if queue.is_closed {
                 return Box::pin(async { Err(CommitError::Store(closed())) });
             }
             queue.waiting.push(Waiting { batch, answer });
+            if queue.waiting.len() == queue.wanted {
+                self.shared.arrived.notify_one();
+            }
         }
-        self.shared.arrived.notify_one();
-        Box::pin(async { answered.await.unwrap_or_else(|_| Err(CommitError::Store(closed()))) })
+        Box::pin(async { answered.await.map_or_else(|_| Err(CommitError::Store(closed())), |(result, _)| result) })
     }
 
     fn counts(&self) -> CommitCounts {
@@ -180,12 +245,14 @@ impl<B: SyncBackend> Store for GroupCommit<B> {
 
     fn close(&self) -> StoreFuture<'_, ()> {
         Box::pin(async {
-            self.close_queue();
-            let writer = self.writer.lock().take();
+            self.shared.close();
+            let threads = std::mem::take(&mut *self.threads.lock());
             let backend = Arc::clone(&self.backend);
             let closing = tokio::task::spawn_blocking(move || {
-                // A writer that panicked has nothing left to write.
-                let _ended = writer.map(JoinHandle::join);
+                // One that panicked has nothing left to write.
+                for thread in threads {
+                    let _ended = thread.join();
+                }
                 backend.close();
             });
             if let Err(error) = closing.await {
@@ -197,8 +264,7 @@ impl<B: SyncBackend> Store for GroupCommit<B> {
 
 impl<B> Drop for GroupCommit<B> {
     fn drop(&mut self) {
-        self.shared.queue.lock().closed = true;
-        self.shared.arrived.notify_one();
+        self.shared.close();
     }
 }
 
@@ -206,43 +272,80 @@ fn closed() -> StoreError {
     StoreError::unavailable("the store is closed; open it again, or wait until the server is back")
 }
 
+/// Commits one group after the other.
 fn write_groups(backend: &impl SyncBackend, shared: &Shared) {
-    loop {
-        let group = {
+    while let Some(mut group) = Group::begin(shared) {
+        // A backend that panics has failed like one that says so; the writer must outlive it, or commits would wait for ever.
+        let committed = catch_unwind(AssertUnwindSafe(|| backend.commit_growing(&mut group))).unwrap_or_else(panicked);
+        let answers = group.end(committed.as_ref().map(drop).map_err(Clone::clone));
+        if matches!(committed, Ok(Durable::WhenSynced)) {
             let mut queue = shared.queue.lock();
-            while queue.waiting.is_empty() {
-                if queue.closed {
+            queue.committed = Some(answers);
+            queue.is_syncing = true;
+            shared.committed.notify_one();
+        } else {
+            shared.answer(answers);
+        }
+    }
+    shared.queue.lock().is_written = true;
+    shared.committed.notify_one();
+}
+
+/// Syncs what is committed, beside the work on the next group.
+fn sync_groups(backend: &impl SyncBackend, shared: &Shared) {
+    loop {
+        let mut answers = {
+            let mut queue = shared.queue.lock();
+            loop {
+                if let Some(answers) = queue.committed.take() {
+                    break answers;
+                }
+                if queue.is_written {
                     return;
                 }
-                shared.arrived.wait(&mut queue);
+                shared.committed.wait(&mut queue);
             }
-            std::mem::take(&mut queue.waiting)
         };
-        let batches: Vec<&Batch> = group.iter().map(|waiting| &waiting.batch).collect();
-        // A backend that panics has failed like one that says so; the writer must outlive it, or commits would wait for ever.
-        let outcome = catch_unwind(AssertUnwindSafe(|| backend.commit_group(&batches)))
-            .unwrap_or_else(|_| Err(StoreError::unavailable("the store panicked during a commit")));
-        match outcome {
-            Ok(answers) => {
-                shared.groups.fetch_add(1, Ordering::Relaxed);
-                shared.batches.fetch_add(group.len() as u64, Ordering::Relaxed);
-                for (waiting, answer) in group.into_iter().zip(answers) {
-                    // Nobody may be waiting any more; the batch is durable all the same.
-                    let _unheard = waiting.answer.send(answer.map_err(CommitError::GuardFailed));
-                }
+        if let Err(error) = catch_unwind(AssertUnwindSafe(|| backend.sync())).unwrap_or_else(panicked) {
+            answers.fail(error);
+        }
+        shared.queue.lock().is_syncing = false;
+        shared.arrived.notify_one();
+        shared.answer(answers);
+    }
+}
+
+fn panicked<T>(_: Box<dyn Any + Send>) -> Result<T, StoreError> {
+    Err(StoreError::unavailable("the store panicked during a commit"))
+}
+
+impl Shared {
+    fn close(&self) {
+        self.queue.lock().is_closed = true;
+        self.arrived.notify_one();
+    }
+
+    fn answer(&self, answers: Answers) {
+        match answers.error() {
+            None => {
+                self.groups.fetch_add(1, Ordering::Relaxed);
+                self.batches.fetch_add(answers.len() as u64, Ordering::Relaxed);
             }
-            Err(error) => {
-                tracing::error!(%error, batches = group.len(), "a commit failed");
-                for waiting in group {
-                    let _unheard = waiting.answer.send(Err(CommitError::Store(error.clone())));
-                }
-            }
+            Some(error) => tracing::error!(%error, batches = answers.len(), "a commit failed"),
+        }
+        match self.runtime.get() {
+            // Beside the next group. They are given too if the runtime has ended, for it drops the task.
+            Some(runtime) if answers.are_many() => drop(runtime.spawn(async { drop(answers) })),
+            _ => drop(answers),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::time::Duration;
+
     use super::*;
     use crate::store::MemoryBackend;
 
@@ -268,6 +371,95 @@ mod tests {
         let refused = store.commit(Batch::default()).await;
         assert!(matches!(refused, Err(CommitError::Store(_))));
         store.get(Keyspace::Meta, b"a".to_vec()).await.expect_err("a read is refused too");
+    }
+
+    /// A disk whose syncs take long, and which says how much was applied while it was synced.
+    #[derive(Default)]
+    struct Slow {
+        rows: MemoryBackend,
+        is_syncing: AtomicBool,
+        applied_meanwhile: AtomicU64,
+        sizes: Mutex<Vec<u64>>,
+    }
+
+    impl SyncBackend for Arc<Slow> {
+        fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+            self.rows.get(keyspace, key)
+        }
+        fn get_many(&self, keyspace: Keyspace, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+            self.rows.get_many(keyspace, keys)
+        }
+        fn scan(&self, scan: &Scan) -> Result<Vec<Row>, StoreError> {
+            self.rows.scan(scan)
+        }
+        fn count(&self, scan: &Scan, except: &BTreeSet<Vec<u8>>) -> Result<u64, StoreError> {
+            self.rows.count(scan, except)
+        }
+        fn commit_group(&self, _: &[&Batch]) -> Result<Vec<Result<(), usize>>, StoreError> {
+            unreachable!("its groups grow")
+        }
+        fn commit_growing(&self, group: &mut Group<'_>) -> Result<Durable, StoreError> {
+            let mut size = 0;
+            while let Some(batch) = group.next_batch() {
+                size += 1;
+                self.applied_meanwhile.fetch_add(self.is_syncing.load(Ordering::SeqCst).into(), Ordering::SeqCst);
+                let result = self.rows.commit_group(&[batch])?.remove(0);
+                group.applied(result);
+            }
+            assert!(
+                !self.is_syncing.swap(true, Ordering::SeqCst),
+                "a group is committed before the last one is durable"
+            );
+            self.sizes.lock().push(size);
+            Ok(Durable::WhenSynced)
+        }
+        fn sync(&self) -> Result<(), StoreError> {
+            std::thread::sleep(Duration::from_millis(20));
+            self.is_syncing.store(false, Ordering::SeqCst);
+            if self.sizes.lock().len() == 3 { Err(StoreError::unavailable("the disk is gone")) } else { Ok(()) }
+        }
+        fn close(&self) {}
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_group_grows_while_the_one_before_is_synced_and_each_batch_has_its_own_answer() {
+        let disk = Arc::new(Slow::default());
+        let store = Arc::new(GroupCommit::new(Arc::clone(&disk)).expect("threads"));
+        let mut callers = tokio::task::JoinSet::new();
+        for number in 0..64_u8 {
+            let store = Arc::clone(&store);
+            callers.spawn(async move {
+                // A half comes while the first group of the other one is synced.
+                tokio::time::sleep(Duration::from_millis(if number % 2 == 0 { 0 } else { 10 })).await;
+                let mut answers = [0; 3];
+                for round in 0..4_u8 {
+                    let mut batch = Batch::default();
+                    batch.put(Keyspace::Table, [number, round], Vec::new());
+                    if number == 7 {
+                        batch.guard(Keyspace::Meta, *b"absent", Some(Vec::new()));
+                    }
+                    match store.commit(batch).await {
+                        Ok(()) => answers[0] += 1,
+                        Err(CommitError::GuardFailed(index)) => answers[1] += 1 + index,
+                        Err(CommitError::Store(_)) => answers[2] += 1,
+                    }
+                }
+                (number, answers)
+            });
+        }
+        let mut failed = 0;
+        for (number, [durable, refused, lost]) in callers.join_all().await {
+            assert_eq!(durable + refused + lost, 4);
+            assert_eq!(refused > 0, number == 7 && lost < 4);
+            failed += lost;
+        }
+        let sizes = disk.sizes.lock().clone();
+        assert_eq!(failed as u64, sizes[2], "the group whose sync failed is answered so, and no other");
+        assert_eq!(sizes.iter().sum::<u64>(), 256);
+        assert!(disk.applied_meanwhile.load(Ordering::SeqCst) > 0, "{sizes:?}");
+        let counts = store.counts();
+        assert_eq!((counts.groups, counts.batches), (sizes.len() as u64 - 1, 256 - sizes[2]));
+        store.close().await;
     }
 
     struct Panicking;

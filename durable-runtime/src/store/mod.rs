@@ -4,6 +4,7 @@
 //! one it has, holds a transaction across an await, or points into a backend's memory.
 
 mod commit;
+mod group;
 mod memory;
 pub(crate) mod redb;
 mod transaction;
@@ -15,7 +16,8 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
-pub use commit::{CommitCounts, GroupCommit, SyncBackend};
+pub use commit::{CommitCounts, Durable, GroupCommit, SyncBackend};
+pub use group::Group;
 pub use memory::MemoryBackend;
 pub use transaction::{Transact, Transaction, View};
 

@@ -149,9 +149,9 @@ impl Invocation {
     }
 
     fn long_rest(&self, state: &State) -> Option<Timestamp> {
-        let long = self.now().after(self.surroundings.limits.evict_after);
         let rests_until = state.activity.rests_until()?;
         let until = self.deadline.map_or(rests_until, |deadline| rests_until.min(deadline.at));
+        let long = self.now().after(self.surroundings.limits.evict_after);
         Some(until).filter(|until| *until >= long)
     }
 
@@ -253,7 +253,7 @@ impl Invocation {
         let durable = Ticket(state.durable);
         let notices = state.notices.extract_if(.., |(ticket, _)| *ticket < durable).map(|(_, notice)| notice).collect();
         drop(state);
-        self.admitted.send_replace(true);
+        self.admitted.send_if_modified(|admitted| !std::mem::replace(admitted, true));
         if let Some(proof) = &self.proof {
             proof.send_replace(true);
         }
@@ -269,7 +269,5 @@ impl State {
 
 /// The key of a journal's row: rows of one invocation lie together, in their order.
 pub(in crate::engine) fn journal_key(id: InvocationId, row: u32) -> Vec<u8> {
-    let mut key = id.as_bytes().to_vec();
-    key.extend_from_slice(&row.to_be_bytes());
-    key
+    [id.as_bytes().as_slice(), &row.to_be_bytes()].concat()
 }

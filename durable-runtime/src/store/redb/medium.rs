@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ::redb::{BackendError, StorageBackend};
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 /// The first bytes of every redb file.
 pub(super) const REDB_MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
@@ -69,33 +69,122 @@ impl Unsynced {
 }
 
 /// A file, or what a test has in its place.
-pub(super) struct Medium<B> {
-    inner: B,
+pub(super) struct Medium<B>(Arc<Inner<B>>);
+
+struct Inner<B> {
+    backend: B,
     unsynced: Arc<Unsynced>,
     has_failed: AtomicBool,
     is_prepared: AtomicBool,
+    owed: Mutex<Owed>,
+    settled: Condvar,
+}
+
+/// The sync that redb takes for done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owed {
+    None,
+    /// The next one is put off.
+    Next,
+    /// It is put off.
+    Sync,
+    /// It is being made up for.
+    Running,
+    /// It failed, and the file is of no use before it is opened again.
+    Failed,
+}
+
+/// Puts off the sync of a commit, so that it runs beside the work on the next one. Nothing is written to the file before it is made
+/// up for: what is on the disk at any moment is the same as if it had not been put off.
+pub(super) trait PutOff: Send + Sync {
+    /// Puts off the next sync.
+    fn put_off(&self) -> io::Result<()>;
+
+    /// Makes up for it, if that has not happened.
+    fn settle(&self) -> io::Result<()>;
+}
+
+impl<B: StorageBackend> PutOff for Inner<B> {
+    fn put_off(&self) -> io::Result<()> {
+        self.settle()?;
+        *self.owed.lock() = Owed::Next;
+        Ok(())
+    }
+
+    fn settle(&self) -> io::Result<()> {
+        let mut owed = self.owed.lock();
+        loop {
+            match *owed {
+                Owed::None => return Ok(()),
+                // The commit ended without one.
+                Owed::Next => {
+                    *owed = Owed::None;
+                    return Ok(());
+                }
+                Owed::Running => self.settled.wait(&mut owed),
+                Owed::Failed => return Err(io::Error::other("a sync of the file failed")),
+                Owed::Sync => break,
+            }
+        }
+        *owed = Owed::Running;
+        drop(owed);
+        let synced = self.sync();
+        *self.owed.lock() = if synced.is_ok() { Owed::None } else { Owed::Failed };
+        self.settled.notify_all();
+        synced
+    }
 }
 
 impl<B> Medium<B> {
-    pub(super) fn new(inner: B, unsynced: Arc<Unsynced>) -> Self {
-        let (has_failed, is_prepared) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { inner, unsynced, has_failed, is_prepared }
+    pub(super) fn new(backend: B, unsynced: Arc<Unsynced>) -> Self {
+        Self(Arc::new(Inner {
+            backend,
+            unsynced,
+            has_failed: AtomicBool::new(false),
+            is_prepared: AtomicBool::new(false),
+            owed: Mutex::new(Owed::None),
+            settled: Condvar::new(),
+        }))
     }
 }
 
 impl<B: StorageBackend> Medium<B> {
+    pub(super) fn syncs(&self) -> Arc<dyn PutOff> {
+        Arc::clone(&self.0) as _
+    }
+}
+
+impl<B: StorageBackend> Inner<B> {
+    /// Before the file is changed.
+    fn settle_first(&self) -> io::Result<()> {
+        // A write of the commit whose own sync is the one to be put off.
+        if *self.owed.lock() == Owed::Next { Ok(()) } else { self.settle() }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        // What another thread writes meanwhile stays noted.
+        let noted = self.unsynced.parts.lock().len();
+        if let Err(error) = self.backend.sync_data() {
+            self.has_failed.store(true, Ordering::Release);
+            self.unsynced.sync_failed();
+            return Err(error);
+        }
+        self.unsynced.synced(noted, self.has_failed.swap(false, Ordering::AcqRel));
+        Ok(())
+    }
+
     /// Done once, when redb holds the file's lock and has read nothing.
     fn prepare(&self) -> io::Result<()> {
-        let len = self.inner.len()?;
-        if is_unfinished(len, |offset, out| self.inner.read(offset, out))? {
+        let len = self.backend.len()?;
+        if is_unfinished(len, |offset, out| self.backend.read(offset, out))? {
             tracing::info!("the store's file was never finished; it is made anew");
-            return self.inner.set_len(0);
+            return self.backend.set_len(0);
         }
         let parts = self.unsynced.parts.lock().clone();
         if !parts.is_empty() {
             tracing::warn!(parts = parts.len(), "what a failed sync may have left unwritten is written again");
             self.has_failed.store(true, Ordering::Release);
-            self.inner.set_len(len)?;
+            self.backend.set_len(len)?;
         }
         let mut piece = vec![0; PIECE];
         for (begin, written) in parts {
@@ -103,8 +192,8 @@ impl<B: StorageBackend> Medium<B> {
             let mut at = begin;
             while at < end {
                 let piece = &mut piece[..PIECE.min(usize::try_from(end - at).unwrap_or(PIECE))];
-                self.inner.read(at, piece)?;
-                self.inner.write(at, piece)?;
+                self.backend.read(at, piece)?;
+                self.backend.write(at, piece)?;
                 at += piece.len() as u64;
             }
         }
@@ -131,70 +220,73 @@ pub(super) fn is_unfinished(len: u64, read: impl Fn(u64, &mut [u8]) -> io::Resul
 
 impl<B: fmt::Debug> fmt::Debug for Medium<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
+        self.0.backend.fmt(f)
     }
 }
 
 impl<B: StorageBackend> StorageBackend for Medium<B> {
     fn len(&self) -> io::Result<u64> {
-        if !self.is_prepared.load(Ordering::Acquire) {
-            self.prepare()?;
-            self.is_prepared.store(true, Ordering::Release);
+        if !self.0.is_prepared.load(Ordering::Acquire) {
+            self.0.prepare()?;
+            self.0.is_prepared.store(true, Ordering::Release);
         }
-        self.inner.len()
+        self.0.backend.len()
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.inner.read(offset, out)
+        self.0.backend.read(offset, out)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.unsynced.parts.lock().push((len, 0));
-        self.inner.set_len(len)
+        self.0.settle_first()?;
+        self.0.unsynced.parts.lock().push((len, 0));
+        self.0.backend.set_len(len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        // What another thread writes meanwhile stays noted.
-        let noted = self.unsynced.parts.lock().len();
-        if let Err(error) = self.inner.sync_data() {
-            self.has_failed.store(true, Ordering::Release);
-            self.unsynced.sync_failed();
-            return Err(error);
+        {
+            let mut owed = self.0.owed.lock();
+            if *owed == Owed::Next {
+                *owed = Owed::Sync;
+                return Ok(());
+            }
         }
-        self.unsynced.synced(noted, self.has_failed.swap(false, Ordering::AcqRel));
-        Ok(())
+        self.0.settle()?;
+        self.0.sync()
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.unsynced.parts.lock().push((offset, data.len()));
-        self.inner.write(offset, data)
+        self.0.settle_first()?;
+        self.0.unsynced.parts.lock().push((offset, data.len()));
+        self.0.backend.write(offset, data)
     }
 
     fn close(&self) -> io::Result<()> {
-        self.inner.close()
+        let settled = self.0.settle();
+        self.0.backend.close().and(settled)
     }
 
     fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.inner.try_lock_range(start, end)
+        self.0.backend.try_lock_range(start, end)
     }
 
     fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.inner.try_lock_shared_range(start, end)
+        self.0.backend.try_lock_shared_range(start, end)
     }
 
     fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.inner.lock_range(start, end)
+        self.0.backend.lock_range(start, end)
     }
 
     fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.inner.lock_shared_range(start, end)
+        self.0.backend.lock_shared_range(start, end)
     }
 
     fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.inner.unlock_range(start, end)
+        self.0.backend.unlock_range(start, end)
     }
 
     fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.inner.query_lock_range(start, end)
+        self.0.backend.query_lock_range(start, end)
     }
 }

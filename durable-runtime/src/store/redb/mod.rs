@@ -14,12 +14,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use ::redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
+use ::redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 use parking_lot::{Mutex, RwLock};
 
-use self::medium::Unsynced;
+use self::medium::{PutOff, Unsynced};
 use self::owner::OwnerNote;
-use super::{Batch, GroupCommit, Keyspace, Row, Scan, StoreError, SyncBackend, View, Write};
+use super::group::SMALL;
+use super::{Batch, Durable, Group, GroupCommit, Keyspace, Row, Scan, StoreError, SyncBackend, View, Write};
 use crate::error::{Error, ErrorKind};
 
 type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -65,17 +66,36 @@ impl RedbOptions {
     }
 }
 
-/// Opens the database, at first and after a failure.
-type Opener = Box<dyn Fn(&RedbOptions) -> Result<Database, StoreError> + Send + Sync>;
+/// A file that is open.
+struct Opened {
+    database: Database,
+    syncs: Arc<dyn PutOff>,
+}
+
+/// Opens the file, at first and after a failure.
+type Opener = Box<dyn Fn(&RedbOptions) -> Result<Opened, StoreError> + Send + Sync>;
+
+/// What reads see.
+enum Readable {
+    /// What was committed last.
+    Latest,
+    /// What was committed before, for that is not durable yet.
+    Before(Arc<ReadTransaction>),
+    /// Nothing: what was committed last may be lost, and the file is opened again.
+    Nothing,
+}
 
 /// One redb file, held by this process alone.
 pub(crate) struct RedbBackend {
     options: RedbOptions,
     opener: Opener,
     /// `None` after a failed commit, until the file is opened again: redb's state in memory is not to be trusted then.
-    database: RwLock<Option<Arc<Database>>>,
+    opened: RwLock<Option<Arc<Opened>>>,
     /// What it was before: as long as somebody reads from it, the file cannot be opened.
-    previous: Mutex<Weak<Database>>,
+    previous: Mutex<Weak<Opened>>,
+    readable: Mutex<Readable>,
+    /// The file with a commit that is not durable yet.
+    unsynced: Mutex<Option<Arc<Opened>>>,
     owner: Option<OwnerNote>,
 }
 
@@ -99,26 +119,27 @@ impl RedbBackend {
     }
 
     fn open_by(options: RedbOptions, opener: Opener) -> Result<Self, StoreError> {
-        let database = opener(&options)?;
-        let database = RwLock::new(Some(Arc::new(database)));
-        Ok(Self { options, opener, database, previous: Mutex::default(), owner: None })
+        let opened = RwLock::new(Some(Arc::new(opener(&options)?)));
+        let (readable, unsynced) = (Mutex::new(Readable::Latest), Mutex::default());
+        Ok(Self { options, opener, opened, previous: Mutex::default(), readable, unsynced, owner: None })
     }
 
-    fn database(&self) -> Result<Arc<Database>, StoreError> {
-        if let Some(database) = &*self.database.read() {
-            return Ok(Arc::clone(database));
+    fn opened(&self) -> Result<Arc<Opened>, StoreError> {
+        if let Some(opened) = &*self.opened.read() {
+            return Ok(Arc::clone(opened));
         }
-        let mut slot = self.database.write();
-        if let Some(database) = &*slot {
-            return Ok(Arc::clone(database));
+        let mut slot = self.opened.write();
+        if let Some(opened) = &*slot {
+            return Ok(Arc::clone(opened));
         }
-        let database = Arc::new(self.open_again()?);
+        let opened = Arc::new(self.open_again()?);
+        *self.readable.lock() = Readable::Latest;
         tracing::info!(path = %self.options.path.display(), "the store is open again");
-        Ok(Arc::clone(slot.insert(database)))
+        Ok(Arc::clone(slot.insert(opened)))
     }
 
     /// Opens the file when the last ones who read from it as it was have let go of it, or says that they have not.
-    fn open_again(&self) -> Result<Database, StoreError> {
+    fn open_again(&self) -> Result<Opened, StoreError> {
         // A new file in its place would be an empty store, in which nothing of what was promised is kept.
         if self.owner.is_some() && !self.options.path.exists() {
             return Err(StoreError::unavailable(format!(
@@ -147,25 +168,69 @@ impl RedbBackend {
         }
     }
 
-    /// Works with the database. After a failure it is opened again before it is used again: redb refuses everything until
-    /// then, and what it has in memory is not to be trusted.
-    fn using<T>(&self, doing: &str, work: impl FnOnce(&Database) -> Result<T, ::redb::Error>) -> Result<T, StoreError> {
-        let database = self.database()?;
+    /// Works with the file. After a failure it is opened again before it is used again: redb refuses everything until then, and
+    /// what it has in memory is not to be trusted.
+    fn using<T>(
+        &self,
+        doing: &str,
+        work: impl FnOnce(&Arc<Opened>) -> Result<T, ::redb::Error>,
+    ) -> Result<T, StoreError> {
+        let opened = self.opened()?;
         // redb may panic over a file that something else has written into.
-        let done = catch_unwind(AssertUnwindSafe(|| work(&database)));
+        let done = catch_unwind(AssertUnwindSafe(|| work(&opened)));
         let error = match done {
             Ok(Ok(done)) => return Ok(done),
             Ok(Err(error)) => open::failure(&self.options.path, doing, &error),
             Err(_) => open::damaged(&self.options.path, "redb could not make sense of a part of it"),
         };
-        let mut current = self.database.write();
-        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &database)) {
-            *self.previous.lock() = Arc::downgrade(&database);
+        self.give_up(opened);
+        Err(error)
+    }
+
+    /// The file is opened again before it is used again.
+    fn give_up(&self, opened: Arc<Opened>) {
+        let mut current = self.opened.write();
+        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &opened)) {
+            *self.previous.lock() = Arc::downgrade(&opened);
             *current = None;
+            *self.readable.lock() = Readable::Nothing;
         }
         // What is damaged may panic here too.
-        let _closed = catch_unwind(AssertUnwindSafe(|| drop(database)));
-        Err(error)
+        let _closed = catch_unwind(AssertUnwindSafe(|| drop(opened)));
+    }
+
+    /// Reads what is durable.
+    fn reading<T>(&self, work: impl FnOnce(&ReadTransaction) -> Result<T, ::redb::Error>) -> Result<T, StoreError> {
+        self.using("read", |opened| work(&*self.snapshot(&opened.database)?))
+    }
+
+    fn snapshot(&self, database: &Database) -> Result<Arc<ReadTransaction>, ::redb::Error> {
+        // Held over the beginning of the read, so that no commit comes in between.
+        match &*self.readable.lock() {
+            Readable::Latest => Ok(Arc::new(database.begin_read()?)),
+            Readable::Before(snapshot) => Ok(Arc::clone(snapshot)),
+            Readable::Nothing => Err(::redb::Error::PreviousIo),
+        }
+    }
+
+    /// Commits a group. The sync of one with more than so many batches comes later.
+    fn commit_and(&self, group: &mut Group<'_>, puts_off_above: Option<usize>) -> Result<Durable, StoreError> {
+        self.using("write", |opened| {
+            let mut transaction = opened.database.begin_write()?;
+            transaction.set_quick_repair(self.options.quick_recovery);
+            apply(&transaction, group)?;
+            // The commit before is durable now. One with a quick recovery syncs more than once.
+            let puts_off = !self.options.quick_recovery && puts_off_above.is_some_and(|small| group.len() > small);
+            if !puts_off {
+                transaction.commit()?;
+                return Ok(Durable::Already);
+            }
+            *self.readable.lock() = Readable::Before(Arc::new(opened.database.begin_read()?));
+            opened.syncs.put_off()?;
+            transaction.commit()?;
+            *self.unsynced.lock() = Some(Arc::clone(opened));
+            Ok(Durable::WhenSynced)
+        })
     }
 }
 
@@ -277,56 +342,47 @@ impl View for OpenView<'_, '_> {
     }
 }
 
-fn commit(
-    database: &Database,
-    group: &[&Batch],
-    quick_recovery: bool,
-) -> Result<Vec<Result<(), usize>>, ::redb::Error> {
-    let mut transaction = database.begin_write()?;
-    transaction.set_quick_repair(quick_recovery);
-    let mut answers = Vec::with_capacity(group.len());
-    {
-        let mut tables = OpenTables { transaction: &transaction, tables: Default::default() };
-        for batch in group {
-            answers.push(match tables.apply(batch) {
-                Ok(()) => Ok(()),
-                Err(Refusal::Guard(index)) => Err(index),
-                Err(Refusal::Redb(error)) => return Err(error),
-            });
-        }
+/// Applies the batches of a group, one after the other.
+fn apply(transaction: &::redb::WriteTransaction, group: &mut Group<'_>) -> Result<(), ::redb::Error> {
+    let mut tables = OpenTables { transaction, tables: Default::default() };
+    while let Some(batch) = group.next_batch() {
+        let applied = match tables.apply(batch) {
+            Ok(()) => Ok(()),
+            Err(Refusal::Guard(index)) => Err(index),
+            Err(Refusal::Redb(error)) => return Err(error),
+        };
+        group.applied(applied);
     }
-    transaction.commit()?;
-    Ok(answers)
+    Ok(())
 }
 
 impl SyncBackend for RedbBackend {
     fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.using("read", |database| {
-            let table = database.begin_read()?.open_table(table(keyspace))?;
+        self.reading(|snapshot| {
+            let table = snapshot.open_table(table(keyspace))?;
             Ok(table.get(key)?.map(|value| value.value().to_vec()))
         })
     }
 
     fn get_many(&self, keyspace: Keyspace, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        self.using("read", |database| {
-            let table = database.begin_read()?.open_table(table(keyspace))?;
+        self.reading(|snapshot| {
+            let table = snapshot.open_table(table(keyspace))?;
             keys.iter().map(|key| Ok(table.get(key.as_slice())?.map(|value| value.value().to_vec()))).collect()
         })
     }
 
     fn scan(&self, scan: &Scan) -> Result<Vec<Row>, StoreError> {
-        self.using("read", |database| rows(&database.begin_read()?.open_table(table(scan.keyspace))?, scan))
+        self.reading(|snapshot| rows(&snapshot.open_table(table(scan.keyspace))?, scan))
     }
 
     fn scan_many(&self, scans: &[Scan]) -> Result<Vec<Vec<Row>>, StoreError> {
-        self.using("read", |database| {
-            let transaction = database.begin_read()?;
+        self.reading(|snapshot| {
             let mut open: Option<(Keyspace, ReadTable)> = None;
             let mut answers = Vec::with_capacity(scans.len());
             for scan in scans {
                 let table = match open.take() {
                     Some((keyspace, table)) if keyspace == scan.keyspace => table,
-                    _ => transaction.open_table(table(scan.keyspace))?,
+                    _ => snapshot.open_table(table(scan.keyspace))?,
                 };
                 answers.push(rows(&table, scan)?);
                 open = Some((scan.keyspace, table));
@@ -336,8 +392,8 @@ impl SyncBackend for RedbBackend {
     }
 
     fn count(&self, scan: &Scan, except: &BTreeSet<Vec<u8>>) -> Result<u64, StoreError> {
-        self.using("read", |database| {
-            let table = database.begin_read()?.open_table(table(scan.keyspace))?;
+        self.reading(|snapshot| {
+            let table = snapshot.open_table(table(scan.keyspace))?;
             let mut counted = 0;
             for row in table.range::<&[u8]>((borrowed(&scan.lower), borrowed(&scan.upper)))? {
                 counted += u64::from(!except.contains(row?.0.value()));
@@ -347,21 +403,47 @@ impl SyncBackend for RedbBackend {
     }
 
     fn commit_group(&self, group: &[&Batch]) -> Result<Vec<Result<(), usize>>, StoreError> {
-        self.using("write", |database| commit(database, group, self.options.quick_recovery))
+        let mut group = Group::of(group);
+        self.commit_and(&mut group, None)?;
+        Ok(group.into_results())
+    }
+
+    fn commit_growing(&self, group: &mut Group<'_>) -> Result<Durable, StoreError> {
+        // A small one is made durable sooner without another thread.
+        self.commit_and(group, Some(SMALL))
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        let Some(opened) = self.unsynced.lock().take() else { return Ok(()) };
+        match opened.syncs.settle() {
+            Ok(()) => {
+                let mut readable = self.readable.lock();
+                if matches!(*readable, Readable::Before(_)) {
+                    *readable = Readable::Latest;
+                }
+                Ok(())
+            }
+            Err(error) => {
+                let error = open::failure(&self.options.path, "write", &::redb::Error::Io(error));
+                self.give_up(opened);
+                Err(error)
+            }
+        }
     }
 
     fn backup(&self, to: &Path) -> Result<(), StoreError> {
         // Held as long as the snapshot, for the file cannot be opened again before.
-        let database = self.database()?;
+        let opened = self.opened()?;
         let snapshot =
-            database.begin_read().map_err(|error| open::failure(&self.options.path, "read", &error.into()))?;
+            self.snapshot(&opened.database).map_err(|error| open::failure(&self.options.path, "read", &error))?;
         backup::copy(&snapshot, to)
     }
 
     fn close(&self) {
-        let database = self.database.write().take();
-        if let Some(database) = database.and_then(Arc::into_inner)
-            && let Err(error) = database.close()
+        let opened = self.opened.write().take();
+        *self.readable.lock() = Readable::Nothing;
+        if let Some(opened) = opened.and_then(Arc::into_inner)
+            && let Err(error) = opened.database.close()
         {
             tracing::warn!(%error, path = %self.options.path.display(), "the store was not closed cleanly");
         }

@@ -11,13 +11,13 @@ use ::redb::{Database, DatabaseError, ReadableDatabase, StorageBackend, TableErr
 
 use super::medium::{Medium, REDB_MAGIC, Unsynced, is_unfinished};
 use super::owner::OwnerNote;
-use super::{Keyspace, RedbOptions, StoreError, table};
+use super::{Keyspace, Opened, RedbOptions, StoreError, table};
 
 /// The version of what this release writes into the file, in the row `format` of the keyspace `meta`.
 const FORMAT_VERSION: u32 = 1;
 const FORMAT_KEY: &[u8] = b"format";
 
-pub(super) fn open(options: &RedbOptions, unsynced: &Arc<Unsynced>) -> Result<Database, StoreError> {
+pub(super) fn open(options: &RedbOptions, unsynced: &Arc<Unsynced>) -> Result<Opened, StoreError> {
     let path = &options.path;
     refuse_what_is_no_store(path)?;
     refuse_unread(path)?;
@@ -43,7 +43,8 @@ fn sync_directory_of(path: &Path) -> io::Result<()> {
 }
 
 /// Opens what is on this medium, which the path only names.
-pub(super) fn open_on(options: &RedbOptions, medium: Medium<impl StorageBackend>) -> Result<Database, StoreError> {
+pub(super) fn open_on(options: &RedbOptions, medium: Medium<impl StorageBackend>) -> Result<Opened, StoreError> {
+    let syncs = medium.syncs();
     let path = &options.path;
     let mut builder = Database::builder();
     builder.set_cache_size(options.cache_bytes);
@@ -56,7 +57,7 @@ pub(super) fn open_on(options: &RedbOptions, medium: Medium<impl StorageBackend>
         Err(_) => return Err(damaged(path, "redb could not make sense of it")),
     };
     match check_format(&database, path) {
-        Ok(()) => Ok(database),
+        Ok(()) => Ok(Opened { database, syncs }),
         Err(refused) => {
             drop(database);
             Err(refused)

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ::redb::{Database, TableDefinition};
 
-use super::super::{Batch, Commit, Keyspace, Read, Scan, Store, StoreError, SyncBackend as _};
+use super::super::{Batch, Commit, Durable, Group, Keyspace, Read, Scan, Store, StoreError, SyncBackend as _};
 use super::{GroupCommit, RedbBackend, RedbOptions, medium};
 use crate::error::Error;
 
@@ -197,6 +197,75 @@ async fn a_sync_that_failed_is_remembered_by_the_next_process_until_the_file_is_
     assert!(!mark.exists());
 }
 
+fn row(value: u8) -> Batch {
+    let mut batch = Batch::default();
+    batch.put(Keyspace::Table, *b"k", vec![value]);
+    batch
+}
+
+/// Commits a batch whose sync comes later.
+fn commit_unsynced(backend: &RedbBackend, batch: &Batch) {
+    let durable = backend.commit_and(&mut Group::of(&[batch]), Some(0)).expect("committed");
+    assert_eq!(durable, Durable::WhenSynced);
+}
+
+#[test]
+fn a_commit_whose_sync_is_put_off_is_read_when_it_is_synced_and_not_before() {
+    let disk = disk::Disk::holding(Vec::new());
+    let backend = disk.open().expect("a new store");
+    let read = || backend.get(Keyspace::Table, b"k").expect("read");
+    let syncs = || disk.events().iter().filter(|event| matches!(event, disk::Event::Synced)).count();
+    backend.commit_group(&[&row(1)]).expect("committed");
+    let before = syncs();
+    commit_unsynced(&backend, &row(2));
+    assert_eq!((read(), syncs()), (Some(vec![1]), before));
+    // What is applied next builds on it.
+    let mut guarded = row(3);
+    guarded.guard(Keyspace::Table, *b"k", Some(vec![2]));
+    backend.sync().expect("synced");
+    assert_eq!((read(), syncs()), (Some(vec![2]), before + 1));
+    commit_unsynced(&backend, &guarded);
+    assert_eq!(read(), Some(vec![2]));
+    backend.sync().expect("synced");
+    assert_eq!((read(), syncs()), (Some(vec![3]), before + 2));
+}
+
+#[test]
+fn nothing_is_written_before_the_sync_that_was_put_off() {
+    let disk = disk::Disk::holding(Vec::new());
+    let backend = disk.open().expect("a new store");
+    backend.commit_group(&[&row(1)]).expect("committed");
+    let before = disk.events().len();
+    commit_unsynced(&backend, &row(2));
+    let unsynced = disk.events().len();
+    assert!(disk.events()[before..].iter().all(|event| !matches!(event, disk::Event::Synced)));
+    // Nobody syncs, and the next commit does it first.
+    commit_unsynced(&backend, &row(3));
+    assert!(matches!(disk.events()[unsynced], disk::Event::Synced));
+}
+
+#[test]
+fn a_sync_that_was_put_off_and_fails_loses_the_commit_and_not_what_was_before() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let whole = disk::Disk::holding(Vec::new());
+    let working = whole.open().expect("a new store");
+    working.commit_group(&[&row(1)]).expect("committed");
+    let first = whole.count(disk::Call::Sync);
+    let fault = disk::Fault { call: disk::Call::Sync, first, times: 1, error: std::io::ErrorKind::Other };
+    let disk = disk::Disk::failing(Some(fault), disk::CACHE_BYTES);
+    disk.restart(medium::Unsynced::of(&directory.path().join("a.redb")));
+    let backend = disk.open().expect("a new store");
+    backend.commit_group(&[&row(1)]).expect("committed");
+    commit_unsynced(&backend, &row(2));
+    backend.sync().expect_err("the sync fails");
+    // The file is opened again, and holds one or the other.
+    let found = backend.get(Keyspace::Table, b"k").expect("read");
+    assert!([Some(vec![1]), Some(vec![2])].contains(&found), "{found:?}");
+    commit_unsynced(&backend, &row(3));
+    backend.sync().expect("synced");
+    assert_eq!(backend.get(Keyspace::Table, b"k").expect("read"), Some(vec![3]));
+}
+
 /// Opens the file as it is in the middle of its use, as after a kill, and gives whether it is walked then.
 fn is_walked_after_a_kill(path: &Path) -> bool {
     let image = path.with_extension("image");
@@ -255,7 +324,7 @@ async fn a_file_that_is_gone_is_not_made_anew_while_its_server_runs() {
     backend.commit_group(&[&batch]).expect("committed");
     fs::rename(&path, &elsewhere).expect("moved");
     // As after a commit that failed.
-    *backend.database.write() = None;
+    *backend.opened.write() = None;
     let gone: Error = backend.get(Keyspace::Table, b"k").expect_err("there is no file").into();
     assert_eq!(gone.code(), "store_unavailable");
     assert!(!path.exists());

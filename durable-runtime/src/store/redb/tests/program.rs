@@ -17,7 +17,7 @@ use super::disk::{Disk, Effect, Note, Rows};
 use crate::clock::{Clock, Timestamp};
 use crate::prelude::*;
 use crate::store::redb::RedbBackend;
-use crate::store::{Batch, GroupCommit, Keyspace, MemoryBackend, Row, Scan, StoreError, SyncBackend};
+use crate::store::{Batch, Durable, Group, GroupCommit, Keyspace, MemoryBackend, Row, Scan, StoreError, SyncBackend};
 use crate::{AuditQuery, LocalResult};
 
 /// A clock on which waiting takes no time: it jumps to what is waited for.
@@ -187,6 +187,36 @@ struct Modelled {
     /// `None` when it is not known whether the last group is there.
     model: Mutex<Option<Rows>>,
     disk: Disk,
+    /// How many groups there were. The syncs of every other one are put off.
+    groups: AtomicU64,
+    /// The rows before and after a group whose sync is put off.
+    unsynced: Mutex<Option<(Rows, Rows)>>,
+    /// How many of these syncs failed.
+    lost: AtomicU64,
+}
+
+impl Modelled {
+    fn new(redb: RedbBackend, disk: Disk) -> Self {
+        let (groups, lost) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { redb, model: Mutex::new(None), disk, groups, unsynced: Mutex::new(None), lost }
+    }
+
+    /// The rows that the next group finds.
+    fn found(&self) -> Result<Rows, StoreError> {
+        if let Some(rows) = self.model.lock().take() {
+            return Ok(rows);
+        }
+        let found = rows(&self.redb)?;
+        self.disk.note(Note::Found(Arc::new(found.clone())));
+        Ok(found)
+    }
+
+    fn failed(&self, error: StoreError, before: &Rows, after: &Rows) -> StoreError {
+        if let Ok(found) = rows(&self.redb) {
+            assert!(found == *before || found == *after, "half a group is there after `{error}`");
+        }
+        error
+    }
 }
 
 /// The row that says which format the file has, which the backend writes by itself.
@@ -233,15 +263,62 @@ impl SyncBackend for Modelled {
         self.redb.count(scan, except)
     }
 
+    fn commit_growing(&self, group: &mut Group<'_>) -> Result<Durable, StoreError> {
+        let lost = self.lost.load(Ordering::SeqCst);
+        let before = self.found()?;
+        let model = model(&before);
+        // Until the group before is durable.
+        while let Some(batch) = group.next_batch() {
+            let result = model.commit_group(&[batch])?.remove(0);
+            group.applied(result);
+        }
+        if self.lost.load(Ordering::SeqCst) > lost {
+            return Err(StoreError::unavailable("the group before, on which this one is built, is lost"));
+        }
+        *self.model.lock() = Some(before.clone());
+        if self.groups.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) {
+            let results = self.commit_group(&group.all())?;
+            assert_eq!(results, group.results(), "the guards are those of the model");
+            return Ok(Durable::Already);
+        }
+        *self.model.lock() = None;
+        let after = rows(&model)?;
+        self.disk.note(Note::Committing(Arc::new(after.clone())));
+        let all = group.all();
+        let mut committed = Group::of(&all);
+        match self.redb.commit_and(&mut committed, Some(0)) {
+            Ok(durable) => {
+                assert_eq!(committed.results(), group.results(), "the guards are those of the model");
+                assert_eq!(durable, Durable::WhenSynced);
+                // The disk may fail to read.
+                if let Ok(found) = rows(&self.redb) {
+                    assert_eq!(found, before, "what is not durable is not read");
+                }
+                *self.model.lock() = Some(after.clone());
+                *self.unsynced.lock() = Some((before, after));
+                Ok(durable)
+            }
+            Err(error) => Err(self.failed(error, &before, &after)),
+        }
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        let (before, after) = self.unsynced.lock().take().expect("a sync was put off");
+        match self.redb.sync() {
+            Ok(()) => {
+                self.disk.note(Note::Committed);
+                Ok(())
+            }
+            Err(error) => {
+                *self.model.lock() = None;
+                self.lost.fetch_add(1, Ordering::SeqCst);
+                Err(self.failed(error, &before, &after))
+            }
+        }
+    }
+
     fn commit_group(&self, group: &[&Batch]) -> Result<Vec<Result<(), usize>>, StoreError> {
-        let mut held = self.model.lock();
-        let before = if let Some(rows) = held.take() {
-            rows
-        } else {
-            let found = rows(&self.redb)?;
-            self.disk.note(Note::Found(Arc::new(found.clone())));
-            found
-        };
+        let before = self.found()?;
         let model = model(&before);
         let expected = model.commit_group(group)?;
         let after = rows(&model)?;
@@ -249,16 +326,11 @@ impl SyncBackend for Modelled {
         match self.redb.commit_group(group) {
             Ok(answers) => {
                 assert_eq!(answers, expected, "the guards are those of the model");
-                *held = Some(after);
+                *self.model.lock() = Some(after);
                 self.disk.note(Note::Committed);
                 Ok(answers)
             }
-            Err(error) => {
-                if let Ok(found) = rows(&self.redb) {
-                    assert!(found == before || found == after, "half a group is there after `{error}`");
-                }
-                Err(error)
-            }
+            Err(error) => Err(self.failed(error, &before, &after)),
         }
     }
 
@@ -270,8 +342,7 @@ impl SyncBackend for Modelled {
 /// A server on a disk.
 async fn server(disk: &Disk) -> Result<Server, Error> {
     let redb = disk.open()?;
-    let model = Mutex::new(None);
-    let store = GroupCommit::new(Modelled { redb, model, disk: disk.clone() })?;
+    let store = GroupCommit::new(Modelled::new(redb, disk.clone()))?;
     Server::builder("test", "0")
         .custom_store(store)
         .clock(JumpingClock::default())
