@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::wait::answered;
 
-/// A response that is a stream of server-sent events.
+/// A response that is a stream of server-sent events, or one JSON document, which counts as one event.
 #[derive(Debug)]
 pub struct Events {
     response: reqwest::Response,
@@ -41,9 +41,17 @@ impl Events {
                 }
                 continue;
             }
-            let chunk = answered("the next event", self.response.chunk()).await.ok().flatten()?;
+            let Some(chunk) = answered("the next event", self.response.chunk()).await.ok().flatten() else {
+                return self.document();
+            };
             self.unread.push_str(&String::from_utf8_lossy(&chunk));
         }
+    }
+
+    /// The answer of a request that was told nothing before it: one JSON document.
+    fn document(&mut self) -> Option<Event> {
+        let message = serde_json::from_str(&std::mem::take(&mut self.unread)).ok()?;
+        Some(Event { id: None, message: Some(message) })
     }
 
     /// All that is still to come.
