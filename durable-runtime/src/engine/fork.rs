@@ -147,7 +147,7 @@ fn until(step: &Identity, records: Vec<Record>) -> Vec<Record> {
         };
         let is_undoing = subject.is_within(compensation::SCOPE);
         is_over |= subject == step;
-        if subject != step && !is_undoing && (!is_over || begun.contains(subject)) {
+        if !is_undoing && (!is_over || begun.contains(subject)) {
             begun.insert(subject.clone());
             kept.push(record);
         }

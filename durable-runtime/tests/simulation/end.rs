@@ -9,7 +9,7 @@ use crate::run::text;
 use crate::world::{Snapshot, World, is_of};
 
 /// What stands before the steps of what undoes a call.
-const UNDOING: &str = "^on_cancel";
+pub(crate) const UNDOING: &str = "^on_cancel";
 
 pub(crate) async fn check(server: &Server, world: &World) {
     world.end_panics();

@@ -23,11 +23,14 @@
 //! | a replay has no deadline | no attempt starts after the deadline |
 //! | an audited call's end has no entry | an audited call leaves one entry, with its end |
 //! | a cancelled call is not undone | what is cancelled is undone, and nothing else |
+//! | a fork keeps what its step has given | a fork's step has nothing of its original |
+//! | a fork leaves out what ended after its step began | a fork keeps what had begun before its step |
 //! | the body of a cancelled call goes on after a restart | what is cancelled is undone to the end |
 
 mod chance;
 mod disk;
 mod end;
+mod fork;
 mod person;
 mod program;
 mod run;

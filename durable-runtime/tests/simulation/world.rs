@@ -5,12 +5,13 @@ use std::ops::Bound;
 
 use durable_runtime::store::{Keyspace, MemoryBackend, Row, Scan, SyncBackend as _};
 use durable_runtime::testing::journal_entries;
-use durable_runtime::{InvocationId, StepContext};
+use durable_runtime::{InvocationId, JournalEntry, StepContext};
 use parking_lot::Mutex;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::chance::Chance;
+use crate::fork;
 use crate::program::{Act, Plan, Program, Step};
 
 /// What the body has seen, each as a text that is in no other place: it is to be found in the journal.
@@ -214,6 +215,18 @@ impl World {
         }
         self.agree(before, after);
         self.audited(before, after);
+        self.forks(before, after);
+    }
+
+    fn forks(&self, before: &Snapshot, after: &Snapshot) {
+        let mut begun: BTreeMap<InvocationId, Vec<JournalEntry>> = BTreeMap::new();
+        for (key, _, row) in after.changes(before, Keyspace::Journal) {
+            let Some(id) = invocation(&key) else { continue };
+            begun.entry(id).or_default().extend(journal_entries(&row.unwrap_or_default()));
+        }
+        for (id, entries) in begun {
+            fork::check(self, id, &entries);
+        }
     }
 
     /// Journal and tables agree: what a commit writes to tables is what its records say.
@@ -334,7 +347,7 @@ impl World {
         self.journal_rows(id).iter().map(|(_, row)| String::from_utf8_lossy(row).into_owned()).collect()
     }
 
-    pub(crate) fn entries(&self, id: InvocationId) -> Vec<durable_runtime::JournalEntry> {
+    pub(crate) fn entries(&self, id: InvocationId) -> Vec<JournalEntry> {
         self.journal_rows(id).iter().flat_map(|(_, row)| journal_entries(row)).collect()
     }
 }
