@@ -34,6 +34,12 @@
 //!     server.serve_http("127.0.0.1:9991").await
 //! }
 //! ```
+//!
+//! # Features
+//!
+//! - `http`, by default: Streamable HTTP, with [`Server::serve_http`], [`Server::service`] and bearer tokens. A server that only
+//!   speaks over standard input and output does without it, and builds no HTTP stack: `default-features = false`.
+//! - `testing`: the module `testing`, for tests of tools.
 
 // The macros name this crate, also in its own tests.
 #[cfg(any(test, fuzzing))]
@@ -93,7 +99,9 @@ pub use invocations::{
     JournalEntry, StepExplanation, StepOutcome, StepState, Wait, WaitReason,
 };
 pub use local::{LocalCall, LocalResult, ToolFailure};
-pub use mcp::{Listening, Server, ServerBuilder};
+#[cfg(feature = "http")]
+pub use mcp::Listening;
+pub use mcp::{Server, ServerBuilder};
 pub use notice::LogLevel;
 pub use operation::{DurableFuture, Operation};
 pub use principal::Principal;

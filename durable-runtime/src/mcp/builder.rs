@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::beside::Beside;
-use super::gate::Authentication;
+#[cfg(feature = "http")]
+use super::http;
 use super::opening::Opening;
 use super::server::Server;
 use crate::chance::{Chance, SystemChance};
 use crate::clock::{Clock, SystemClock};
 use crate::engine::Limits;
 use crate::error::Error;
-use crate::principal::Principal;
 use crate::prompt::Prompt;
 use crate::resource::Resource;
 use crate::state::States;
@@ -67,15 +67,13 @@ pub struct ServerBuilder {
     pub(super) session_time_to_live: Duration,
     pub(super) task_time_to_live: Duration,
     pub(super) task_after: Option<Duration>,
-    pub(super) authentication: Option<Authentication>,
+    #[cfg(feature = "http")]
+    pub(super) http: http::Options,
     pub(super) beside: Option<Beside>,
-    pub(super) allowed_hosts: Vec<String>,
-    pub(super) allowed_origins: Vec<String>,
 }
 
 impl ServerBuilder {
     pub(super) fn new(name: String, version: String) -> Self {
-        let hosts = ["localhost", "127.0.0.1", "[::1]"];
         Self {
             name,
             version,
@@ -93,13 +91,9 @@ impl ServerBuilder {
             session_time_to_live: Duration::from_secs(24 * 60 * 60),
             task_time_to_live: Duration::from_secs(24 * 60 * 60),
             task_after: Some(Duration::from_secs(10)),
-            authentication: None,
+            #[cfg(feature = "http")]
+            http: http::Options::default(),
             beside: None,
-            allowed_hosts: ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec(),
-            allowed_origins: hosts
-                .iter()
-                .flat_map(|host| [format!("http://{host}:*"), format!("https://{host}:*")])
-                .collect(),
         }
     }
 
@@ -262,46 +256,6 @@ impl ServerBuilder {
     #[must_use]
     pub fn task_after(mut self, soft_deadline: Option<Duration>) -> Self {
         self.task_after = soft_deadline;
-        self
-    }
-
-    /// Lets only requests over HTTP with a bearer token (RFC 6750) in that the check knows, and gives their caller; others get
-    /// 401. Without it every caller is the anonymous one, unless an author's own layer says who it is: see [`Principal`].
-    ///
-    /// ```
-    /// # use durable_runtime::prelude::*;
-    /// use durable_runtime::Principal;
-    ///
-    /// let builder = Server::builder("shop", "1.0.0").authenticate(|token| async move {
-    ///     match token.as_str() {
-    ///         "a token of ada's" => Some(Principal::new("ada")),
-    ///         _ => None,
-    ///     }
-    /// });
-    /// ```
-    #[must_use]
-    pub fn authenticate<F, Fut>(mut self, check: F) -> Self
-    where
-        F: Fn(String) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Option<Principal>> + Send + 'static,
-    {
-        self.authentication = Some(Authentication::new(check));
-        self
-    }
-
-    /// The hosts, with or without a port, that requests may be addressed to, against DNS rebinding; in place of the
-    /// loopback ones. A server that others reach by a name must list that name.
-    #[must_use]
-    pub fn allowed_hosts(mut self, hosts: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.allowed_hosts = hosts.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// The origins, as `https://app.example.com:443` or with the port `*`, whose pages may send requests; in place of the
-    /// loopback ones. Requests without an `Origin` are not from a page, and pass.
-    #[must_use]
-    pub fn allowed_origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.allowed_origins = origins.into_iter().map(Into::into).collect();
         self
     }
 

@@ -9,7 +9,7 @@ use super::handler::Handler;
 use super::invoke::Asked;
 use super::outcome::Outcome;
 use super::relay::RelayedRequest;
-use super::{gate, result};
+use super::{requester, result};
 use crate::engine::Interruption;
 use crate::error::{Error, ErrorKind};
 
@@ -23,7 +23,7 @@ impl Handler {
     ) {
         let parts = &self.server.parts;
         let unanswered = self.connection.calls.lock().get(request).copied();
-        let invocation = match gate::session(&context.extensions) {
+        let invocation = match requester::session(&context.extensions) {
             Some(session) => parts.sessions.cancel(&session, request).await,
             None => match (unanswered, context.extensions.get::<RelayedRequest>()) {
                 // Perhaps an earlier owner of the store admitted it.

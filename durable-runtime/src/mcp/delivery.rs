@@ -2,12 +2,8 @@
 //! input and output. A session's stream follows its own.
 
 use std::collections::HashMap;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use axum::body::{Body, BodyDataStream, Bytes};
-use futures_core::Stream;
 use http::request::Parts;
 use parking_lot::Mutex;
 use rmcp::RoleServer;
@@ -43,39 +39,7 @@ impl Handler {
 
 /// What is to know when the body of a response has been written: it goes with the request to the handler.
 #[derive(Clone, Default)]
-pub(super) struct ResponseBody(Arc<Mutex<Option<Delivery>>>);
-
-impl ResponseBody {
-    /// Whether the answer is there, and somebody is to know when it has been written.
-    pub(super) fn is_followed(&self) -> bool {
-        self.0.lock().is_some()
-    }
-
-    /// The same body, followed to its end.
-    pub(super) fn follow(self, body: Body) -> Body {
-        Body::from_stream(Followed { body: body.into_data_stream(), delivery: self })
-    }
-}
-
-struct Followed {
-    body: BodyDataStream,
-    delivery: ResponseBody,
-}
-
-impl Stream for Followed {
-    type Item = Result<Bytes, axum::Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let polled = Pin::new(&mut self.body).poll_next(task);
-        // Who asks for more has taken what there was.
-        if let Poll::Ready(None) = polled
-            && let Some(delivery) = self.delivery.0.lock().take()
-        {
-            delivery.written();
-        }
-        polled
-    }
-}
+pub(super) struct ResponseBody(pub(super) Arc<Mutex<Option<Delivery>>>);
 
 /// The answers on their way to the client over standard input and output.
 #[derive(Clone, Default)]

@@ -19,7 +19,7 @@ use super::connection::Connection;
 use super::error::protocol_error;
 use super::relay::{self, RelayedRequest};
 use super::server::Server;
-use super::{gate, question};
+use super::{question, requester};
 use crate::prompt;
 
 /// Cheap to clone: over HTTP there is one for each request.
@@ -175,7 +175,7 @@ impl ServerHandler for Handler {
         request: SubscribeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let Some(session) = gate::session(&context.extensions) else {
+        let Some(session) = requester::session(&context.extensions) else {
             self.connection.subscribed.insert(request.uri);
             return Ok(());
         };
@@ -188,7 +188,7 @@ impl ServerHandler for Handler {
         request: UnsubscribeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let Some(session) = gate::session(&context.extensions) else {
+        let Some(session) = requester::session(&context.extensions) else {
             self.connection.subscribed.remove(&request.uri);
             return Ok(());
         };
@@ -216,7 +216,7 @@ impl ServerHandler for Handler {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        if gate::session(&context.extensions).is_some() {
+        if requester::session(&context.extensions).is_some() {
             // The session tells its client.
             return;
         }
@@ -261,7 +261,7 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let level = question::log_level(request.level);
-        let Some(session) = gate::session(&context.extensions) else {
+        let Some(session) = requester::session(&context.extensions) else {
             *self.connection.log_level.lock() = level;
             return Ok(());
         };
@@ -275,7 +275,7 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let parts = &self.server.parts;
-        let principal = gate::caller(&context);
+        let principal = requester::caller(&context);
         let answers = question::replies(request.input_responses);
         let answered = parts.tasks.answer(&parts.engine, &request.task_id, principal.as_str(), answers).await;
         answered.map_err(|error| protocol_error(&error))
@@ -293,7 +293,7 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let parts = &self.server.parts;
-        let principal = gate::caller(&context);
+        let principal = requester::caller(&context);
         let cancelled = parts.tasks.cancel(&parts.engine, &request.task_id, principal.as_str()).await;
         cancelled.map_err(|error| protocol_error(&error))
     }
@@ -304,7 +304,7 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
         let parts = &self.server.parts;
-        let principal = gate::caller(&context);
+        let principal = requester::caller(&context);
         parts
             .tasks
             .get(&parts.engine, &request.task_id, principal.as_str(), context.client_capabilities().as_ref())

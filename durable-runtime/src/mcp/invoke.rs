@@ -16,7 +16,7 @@ use super::relay::RelayedRequest;
 use super::requester::Requester;
 use super::round::Binding;
 use super::session::{self, CallStream};
-use super::{gate, idempotency, question};
+use super::{idempotency, question, requester};
 use crate::engine::{Answer, Call, Interruption, KeySource, Refusal, Submitted};
 use crate::error::{Error, ErrorKind};
 use crate::id::{InvocationId, new_uuid7};
@@ -53,7 +53,7 @@ impl Handler {
     ) -> Result<Outcome, Error> {
         let registered = asked.registered;
         if registered.definition.read_only {
-            let principal = gate::caller(context);
+            let principal = requester::caller(context);
             return match self.server.parts.engine.read(registered, asked.arguments, principal).await {
                 Ok(conclusion) => Ok(Outcome::Read(conclusion)),
                 Err(Refusal::Arguments(mistake)) => Ok(Outcome::Mistake(mistake)),
@@ -70,7 +70,7 @@ impl Handler {
         let parts = &self.server.parts;
         let Asked { registered, arguments, state, responses } = asked;
         let definition = &registered.definition;
-        let principal = gate::caller(context);
+        let principal = requester::caller(context);
         let requester = Requester::of(context);
         let is_new = requester.is_new;
         requester.require(registered)?;

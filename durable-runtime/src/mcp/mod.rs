@@ -12,8 +12,8 @@ mod dialogue;
 mod error;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
-mod gate;
 mod handler;
+#[cfg(feature = "http")]
 mod http;
 mod idempotency;
 mod invoke;
@@ -35,5 +35,6 @@ mod stdio;
 mod task;
 
 pub use builder::ServerBuilder;
+#[cfg(feature = "http")]
 pub use http::Listening;
 pub use server::Server;

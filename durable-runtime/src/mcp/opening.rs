@@ -92,7 +92,8 @@ impl Opening {
             sessions,
             #[cfg(unix)]
             relays,
-            authentication: builder.authentication,
+            #[cfg(feature = "http")]
+            http: builder.http,
             changes,
             beside: builder.beside,
             rounds: Rounds::new(&secret),
@@ -103,8 +104,6 @@ impl Opening {
             version: builder.version,
             instructions: builder.instructions,
             grace: builder.grace,
-            allowed_hosts: builder.allowed_hosts,
-            allowed_origins: builder.allowed_origins,
         });
         #[cfg(unix)]
         Relays::listen(&server);

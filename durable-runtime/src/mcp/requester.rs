@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::request::Parts;
 use rmcp::RoleServer;
-use rmcp::model::{ClientCapabilities, ProtocolVersion};
+use rmcp::model::{ClientCapabilities, Extensions, ProtocolVersion};
 use rmcp::service::RequestContext;
+use rmcp::transport::streamable_http_server::session::SessionId;
 
 use super::dialogue::{Channel, Client};
 use super::handler::Handler;
@@ -13,7 +15,20 @@ use super::question;
 use super::session::CallStream;
 use crate::error::{Error, ErrorKind};
 use crate::notice::LogLevel;
+use crate::principal::Principal;
 use crate::tool::{RegisteredTool, TaskMode};
+
+/// Who makes this request.
+pub(super) fn caller(context: &RequestContext<RoleServer>) -> Principal {
+    let parts = context.extensions.get::<Parts>();
+    parts.and_then(|parts| parts.extensions.get::<Principal>()).cloned().unwrap_or_default()
+}
+
+/// The session that a message came in.
+pub(super) fn session(extensions: &Extensions) -> Option<SessionId> {
+    let session = extensions.get::<Parts>()?.headers.get("mcp-session-id")?;
+    session.to_str().ok().map(Into::into)
+}
 
 /// What a client says of itself, read once: in the new revision it is JSON in each request.
 pub(super) struct Requester {

@@ -1,17 +1,14 @@
 //! A server: tools over an open store.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::net::ToSocketAddrs;
 
 use super::announcement::{Change, Changes};
 use super::beside::Beside;
 use super::builder::ServerBuilder;
-use super::gate::Authentication;
-use super::http::{self, Listening};
+#[cfg(feature = "http")]
+use super::http;
 use super::round::Rounds;
 use super::schema::Contract;
 use super::session::Sessions;
@@ -29,7 +26,8 @@ pub(super) struct Parts {
     pub(super) sessions: Sessions,
     #[cfg(unix)]
     pub(super) relays: super::relay::Relays,
-    pub(super) authentication: Option<Authentication>,
+    #[cfg(feature = "http")]
+    pub(super) http: http::Options,
     pub(super) tasks: Tasks,
     pub(super) rounds: Rounds,
     pub(super) changes: Changes,
@@ -40,8 +38,6 @@ pub(super) struct Parts {
     pub(super) version: String,
     pub(super) instructions: Option<String>,
     pub(super) grace: Duration,
-    pub(super) allowed_hosts: Vec<String>,
-    pub(super) allowed_origins: Vec<String>,
 }
 
 /// An MCP server whose calls survive anything. Calls that an earlier process left unfinished go on as soon as it is open.
@@ -68,24 +64,6 @@ impl Server {
         ServerBuilder::new(name.into(), version.into())
     }
 
-    /// Binds an address for Streamable HTTP, at the path `/mcp`.
-    ///
-    /// # Errors
-    ///
-    /// `address_unavailable`, when the address cannot be bound.
-    pub async fn listen(&self, address: impl ToSocketAddrs + fmt::Debug) -> Result<Listening, Error> {
-        Listening::bind(self.clone(), address).await
-    }
-
-    /// Serves Streamable HTTP at the path `/mcp` of this address, until Ctrl-C or SIGTERM; then stops.
-    ///
-    /// # Errors
-    ///
-    /// As [`listen`](Self::listen).
-    pub async fn serve_http(&self, address: impl ToSocketAddrs + fmt::Debug) -> Result<(), Error> {
-        self.listen(address).await?.serve().await
-    }
-
     /// Serves one client over standard input and output, until input ends, Ctrl-C or SIGTERM; then stops. Nothing else may
     /// write to standard output.
     ///
@@ -94,21 +72,6 @@ impl Server {
     /// `stdio_failed`, when the client does not speak the protocol.
     pub async fn serve_stdio(&self) -> Result<(), Error> {
         stdio::serve(self).await
-    }
-
-    /// The server as a tower service (an [`axum::Router`]), for a router of one's own.
-    ///
-    /// ```
-    /// # use durable_runtime::prelude::*;
-    /// # fn mount(server: &Server) -> axum::Router {
-    /// axum::Router::new().nest_service("/mcp", server.service())
-    /// # }
-    /// ```
-    ///
-    /// Serve it on connections with `TCP_NODELAY` set ([`axum::serve::ListenerExt`]), or each answer waits some 40 ms for the
-    /// client's delayed acknowledgement. Call [`shutdown`](Self::shutdown) when that router has stopped.
-    pub fn service(&self) -> axum::Router {
-        axum::Router::new().fallback_service(http::service(self, &tokio_util::sync::CancellationToken::new()))
     }
 
     /// Calls a tool from within the process, as a client would.
@@ -230,9 +193,4 @@ impl Server {
     pub fn commit_counts(&self) -> CommitCounts {
         self.parts.engine.surroundings().store.counts()
     }
-}
-
-/// The URL of an address.
-pub(super) fn url(address: SocketAddr) -> String {
-    format!("http://{address}/mcp")
 }

@@ -2,8 +2,7 @@
 
 use std::io;
 
-use super::http::failed;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// Ctrl-C and SIGTERM, from the moment that this is made. They do not end the process by themselves any more.
 pub(super) struct StopSignal {
@@ -39,4 +38,8 @@ impl StopSignal {
     pub(super) async fn received(&mut self) {
         let _ended: io::Result<()> = tokio::signal::ctrl_c().await;
     }
+}
+
+pub(super) fn failed(error: io::Error) -> Error {
+    Error::new(ErrorKind::AskPerson, "serving_failed", format!("the server cannot go on: {error}")).with_source(error)
 }

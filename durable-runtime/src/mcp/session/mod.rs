@@ -107,6 +107,7 @@ impl Sessions {
     }
 
     /// Whether a session is this caller's; one that does not exist is.
+    #[cfg(feature = "http")]
     pub(super) async fn belongs_to(&self, id: &str, principal: &str) -> Result<bool, Error> {
         let live = self.0.live.read().get(id).cloned();
         if let Some(owner) = live.as_ref().and_then(|live| live.principal.get()) {

@@ -1,5 +1,9 @@
 //! Streamable HTTP: one path for both revisions of the protocol.
 
+mod body;
+mod gate;
+mod options;
+
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -12,30 +16,66 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio_util::sync::CancellationToken;
 
-use super::gate::Gate;
+use self::gate::Gate;
+pub(super) use self::options::Options;
 use super::handler::Handler;
-use super::server::{self, Server};
-use super::signal::StopSignal;
+use super::server::Server;
+use super::signal::{StopSignal, failed};
 use crate::error::{Error, ErrorKind};
 
 /// How long answers may take to be written when the server stops, before connections are cut.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The service behind a path of a router. `cut` ends its sessions and streams.
-pub(super) fn service(server: &Server, cut: &CancellationToken) -> Gate {
+fn service(server: &Server, cut: &CancellationToken) -> Gate {
     let handler = Handler::new(server.clone(), "http");
     let parts = &server.parts;
     let mut config = StreamableHttpServerConfig::default()
         // In the new revision an answer alone is no stream: nobody can come back to one, and its end would be a write of its own.
         .with_json_response(true)
-        .with_allowed_hosts(parts.allowed_hosts.clone())
-        .with_allowed_origins(parts.allowed_origins.clone())
+        .with_allowed_hosts(parts.http.allowed_hosts.clone())
+        .with_allowed_origins(parts.http.allowed_origins.clone())
         .enforce_origin_validation()
         .with_cancellation_token(cut.clone());
     let sessions = parts.sessions.clone();
     config.session_store = Some(Arc::new(sessions.clone()));
     let service = StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(sessions), config);
     Gate::new(server, service)
+}
+
+impl Server {
+    /// Binds an address for Streamable HTTP, at the path `/mcp`.
+    ///
+    /// # Errors
+    ///
+    /// `address_unavailable`, when the address cannot be bound.
+    pub async fn listen(&self, address: impl ToSocketAddrs + fmt::Debug) -> Result<Listening, Error> {
+        Listening::bind(self.clone(), address).await
+    }
+
+    /// Serves Streamable HTTP at the path `/mcp` of this address, until Ctrl-C or SIGTERM; then stops.
+    ///
+    /// # Errors
+    ///
+    /// As [`listen`](Self::listen).
+    pub async fn serve_http(&self, address: impl ToSocketAddrs + fmt::Debug) -> Result<(), Error> {
+        self.listen(address).await?.serve().await
+    }
+
+    /// The server as a tower service (an [`axum::Router`]), for a router of one's own.
+    ///
+    /// ```
+    /// # use durable_runtime::prelude::*;
+    /// # fn mount(server: &Server) -> axum::Router {
+    /// axum::Router::new().nest_service("/mcp", server.service())
+    /// # }
+    /// ```
+    ///
+    /// Serve it on connections with `TCP_NODELAY` set ([`axum::serve::ListenerExt`]), or each answer waits some 40 ms for the
+    /// client's delayed acknowledgement. Call [`shutdown`](Self::shutdown) when that router has stopped.
+    pub fn service(&self) -> axum::Router {
+        axum::Router::new().fallback_service(service(self, &tokio_util::sync::CancellationToken::new()))
+    }
 }
 
 /// A server with a bound address, not yet serving.
@@ -83,7 +123,7 @@ impl Listening {
 
     /// The URL that clients connect to.
     pub fn url(&self) -> String {
-        server::url(self.address)
+        format!("http://{}/mcp", self.address)
     }
 
     /// Serves until Ctrl-C or SIGTERM; then stops.
@@ -129,8 +169,4 @@ impl Listening {
         }
         Ok(())
     }
-}
-
-pub(super) fn failed(error: io::Error) -> Error {
-    Error::new(ErrorKind::AskPerson, "serving_failed", format!("the server cannot go on: {error}")).with_source(error)
 }

@@ -11,35 +11,16 @@ use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use http::request::Parts;
-use rmcp::RoleServer;
-use rmcp::model::Extensions;
-use rmcp::service::RequestContext;
 use rmcp::transport::streamable_http_server::StreamableHttpService;
-use rmcp::transport::streamable_http_server::session::SessionId;
 use tower_service::Service;
 
-use super::delivery::ResponseBody;
-use super::handler::Handler;
-use super::server::Server;
-use super::session::Sessions;
+use super::super::delivery::ResponseBody;
+use super::super::handler::Handler;
+use super::super::server::Server;
+use super::super::session::Sessions;
+use super::body;
+use super::options::Authentication;
 use crate::principal::Principal;
-
-type Check = dyn Fn(String) -> Pin<Box<dyn Future<Output = Option<Principal>> + Send>> + Send + Sync;
-
-/// The author's check of bearer tokens.
-#[derive(Clone)]
-pub(super) struct Authentication(Arc<Check>);
-
-impl Authentication {
-    pub(super) fn new<F, Fut>(check: F) -> Self
-    where
-        F: Fn(String) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Option<Principal>> + Send + 'static,
-    {
-        Self(Arc::new(move |token| Box::pin(check(token))))
-    }
-}
 
 /// What requests pass through before rmcp sees them. A router makes clones for each request, so that they are one.
 #[derive(Clone)]
@@ -75,7 +56,7 @@ impl Inner {
     /// Finds out who calls, and hides the sessions of others.
     async fn pass(&self, mut request: Request) -> Response {
         let parts = &self.server.parts;
-        if let Some(Authentication(check)) = &parts.authentication {
+        if let Some(Authentication(check)) = &parts.http.authentication {
             let Some(token) = bearer_token(request.headers()) else {
                 return unauthorized("a bearer token is missing", "Bearer");
             };
@@ -105,7 +86,7 @@ impl Inner {
         match body {
             // What nobody follows keeps its length.
             Some(body) if body.is_followed() || is_stream(&response) => {
-                response.map(|parts| body.follow(Body::new(parts)))
+                response.map(|parts| body::followed(Body::new(parts), body))
             }
             _ => response.map(Body::new),
         }
@@ -126,16 +107,4 @@ fn bearer_token(headers: &HeaderMap) -> Option<String> {
 
 fn unauthorized(why: &'static str, challenge: &'static str) -> Response {
     (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, challenge)], why).into_response()
-}
-
-/// Who makes this request.
-pub(super) fn caller(context: &RequestContext<RoleServer>) -> Principal {
-    let parts = context.extensions.get::<Parts>();
-    parts.and_then(|parts| parts.extensions.get::<Principal>()).cloned().unwrap_or_default()
-}
-
-/// The session that a message came in.
-pub(super) fn session(extensions: &Extensions) -> Option<SessionId> {
-    let session = extensions.get::<Parts>()?.headers.get("mcp-session-id")?;
-    session.to_str().ok().map(Into::into)
 }
