@@ -16,7 +16,7 @@ pub(crate) fn check(world: &World, fork: InvocationId, entries: &[JournalEntry])
         return world.broken("a fork tells where it is from", fork.to_string());
     };
     let step = text("step");
-    let original: Vec<JournalEntry> = world.entries(from).into_iter().filter(|entry| is_of_body(entry)).collect();
+    let original: Vec<JournalEntry> = world.entries(from).into_iter().filter(is_of_body).collect();
     let has_begun: BTreeSet<&String> =
         original.iter().filter_map(|entry| entry.of.as_ref()).take_while(|of| **of != step).collect();
     let (of_step, of_others): (Vec<&JournalEntry>, Vec<_>) =
