@@ -9,8 +9,9 @@ use syn::{Attribute, Expr, FnArg, Ident, ItemFn, Pat, ReturnType, Type, TypeImpl
 
 /// The lints that the form would otherwise set off in the author's function.
 const FORCED: &str = "clippy::let_unit_value, clippy::multiple_bound_locations, clippy::needless_lifetimes, \
-                      clippy::redundant_locals, clippy::trait_duplication_in_bounds, clippy::type_complexity, \
-                      clippy::type_repetition_in_bounds, clippy::used_underscore_binding";
+                      clippy::no_effect_underscore_binding, clippy::redundant_locals, \
+                      clippy::trait_duplication_in_bounds, clippy::type_complexity, clippy::type_repetition_in_bounds, \
+                      clippy::used_underscore_binding";
 
 /// A durable function, with its body rewritten.
 pub(super) struct Helper<'a> {

@@ -54,6 +54,7 @@ fn a_durable_function_enters_its_scope_and_returns_its_body() {
             clippy::let_unit_value,
             clippy::multiple_bound_locations,
             clippy::needless_lifetimes,
+            clippy::no_effect_underscore_binding,
             clippy::redundant_locals,
             clippy::trait_duplication_in_bounds,
             clippy::type_complexity,

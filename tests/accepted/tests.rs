@@ -14,11 +14,13 @@ async fn with_crashes(_run: TestRun) {}
 
 #[durable_test(crate = durable)]
 async fn that_may_fail(run: TestRun) -> Result<(), Error> {
-    let _run: durable::testing::TestRun = run;
+    let run: durable::testing::TestRun = run;
+    drop(run);
     Ok(())
 }
 
-fn main() {
+#[test]
+fn is_accepted() {
     undisturbed();
     that_may_fail();
 }

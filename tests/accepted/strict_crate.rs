@@ -27,11 +27,7 @@ pub async fn greet_someone(
     #[arg(default = Vec::new())] others: Vec<String>,
     nickname: Option<String>,
 ) -> Result<String, ToolError> {
-    #[once(
-        at_least,
-        retry(attempts = 5, initial = "100ms", factor = 2.0, max = "10s", jitter = 0.1),
-        timeout = "30s"
-    )]
+    #[once(at_least, retry(attempts = 5, initial = "100ms", factor = 2.0, max = "10s", jitter = 0.1), timeout = "30s")]
     let greeting = greet(cx, &name).await?;
     for other in &others {
         #[once(at_most, name = "greet_other", key = other)]
@@ -46,6 +42,7 @@ async fn look_up(cx: &ReadContext, name: String) -> Result<Option<String>, ToolE
     Ok(GREETINGS.get(cx, name).await?)
 }
 
-fn main() {
+#[test]
+fn is_accepted() {
     let _ = (greet_someone, look_up);
 }

@@ -96,6 +96,7 @@ async fn pay_converted(cx: &DurableContext, cents: u32) -> PayResult<Receipt> {
     Ok(receipt)
 }
 
-fn main() {
+#[test]
+fn is_accepted() {
     let _ = (pay, pay_converted);
 }

@@ -113,6 +113,7 @@ async fn flow(cx: &DurableContext, numbers: Vec<u32>) -> Result<u32, ToolError> 
     }
 }
 
-fn main() {
+#[test]
+fn is_accepted() {
     let _ = Server::builder("odd", "1.0.0").tool(names).tool(context).tool(r#match).tool(one).tool(two).tool(flow);
 }

@@ -38,7 +38,12 @@ async fn fetched(cx: &DurableContext) -> Result<Vec<PromptMessage>, ToolError> {
 
 /// A page of the documentation.
 #[durable_resource(uri = "docs://{page}/{line}", mime_type = "text/plain", cache = "1m", name = "A page")]
-async fn page(_cx: &ReadContext, _glossary: State<Glossary>, page: String, line: u32) -> Result<ResourceContents, ToolError> {
+async fn page(
+    _cx: &ReadContext,
+    _glossary: State<Glossary>,
+    page: String,
+    line: u32,
+) -> Result<ResourceContents, ToolError> {
     Ok(format!("{page} {line}").into())
 }
 
@@ -54,7 +59,8 @@ async fn picture(_cx: &ReadContext) -> Result<Vec<Content>, ToolError> {
     Ok(vec![Content::text("a picture"), Content::image(b"png", "image/png")])
 }
 
-fn main() {
+#[test]
+fn is_accepted() {
     let _builder = Server::builder("docs", "1.0.0")
         .state(Glossary)
         .prompt(review)

@@ -2,6 +2,7 @@
 
 #![deny(warnings)]
 #![warn(clippy::pedantic)]
+#![allow(clippy::unused_async)]
 
 use durable_runtime::prelude::*;
 use schemars::JsonSchema;
@@ -57,7 +58,8 @@ async fn retrying(cx: &DurableContext) -> Result<u8, ToolError> {
     Ok(one + two + three + four)
 }
 
-fn main() {
+#[test]
+fn is_accepted() {
     let tools = durable_runtime::tools![whole, renamed, self::retrying];
     assert_eq!(tools.len(), 3);
     assert!(tools![].is_empty());

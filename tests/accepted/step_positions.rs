@@ -1,6 +1,8 @@
 //! A marker stands wherever an await can stand.
 
 #![deny(warnings)]
+// The forms are what counts.
+#![allow(clippy::assign_op_pattern, clippy::bool_to_int_with_if, clippy::unused_self)]
 
 use durable_runtime::prelude::*;
 
@@ -149,6 +151,7 @@ async fn tail(cx: &DurableContext) -> Result<u64, ToolError> {
     )
 }
 
-fn main() {
+#[test]
+fn is_accepted() {
     let _ = (positions, tail);
 }

@@ -15,10 +15,14 @@ async fn job(_cx: &DurableContext) -> Result<u32, ToolError> {
 
 /// May take long.
 #[durable_tool(task_after = "2s")]
-async fn maybe(_cx: &DurableContext, #[arg(header = "Region", default = "eu")] region: String) -> Result<String, ToolError> {
+async fn maybe(
+    _cx: &DurableContext,
+    #[arg(header = "Region", default = "eu")] region: String,
+) -> Result<String, ToolError> {
     Ok(region)
 }
 
-fn main() {
+#[test]
+fn is_accepted() {
     let _builder = Server::builder("tasks", "1.0.0").tools(tools![long, job, maybe]);
 }

@@ -4,6 +4,7 @@
 #![deny(rust_2018_idioms)]
 #![deny(warnings)]
 #![forbid(unsafe_code)]
+#![allow(clippy::cloned_ref_to_slice_refs, clippy::too_many_arguments)]
 
 use durable_runtime::prelude::*;
 use std::borrow::Cow;
@@ -114,6 +115,7 @@ pub async fn tool(context: &DurableContext, name: String) -> Result<String, Tool
     Ok(format!("{total} {text} {generic:?} {first:?} {count} {stock:?} {lines}"))
 }
 
-fn main() {
+#[test]
+fn is_accepted() {
     let _ = tool;
 }

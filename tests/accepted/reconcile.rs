@@ -38,4 +38,5 @@ async fn tool(cx: &DurableContext, order: String) -> Result<u32, ToolError> {
     Ok(one + two + three + four)
 }
 
-fn main() {}
+#[test]
+fn is_accepted() {}

@@ -60,6 +60,7 @@ async fn pay_lost(cx: &DurableContext, #[arg(default = 1)] cents: u32) -> Result
     Ok(())
 }
 
-fn main() {
+#[test]
+fn is_accepted() {
     let _ = tools![pay, pay_all, pay_type, set, pay_order, pay_lost];
 }

@@ -72,6 +72,7 @@ async fn reader(_cx: &ReadContext) -> Result<u64, ToolError> {
     Ok(number!())
 }
 
-fn main() {
+#[test]
+fn is_accepted() {
     let _ = (deterministic, allowed, reader);
 }

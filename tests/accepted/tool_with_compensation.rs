@@ -26,6 +26,7 @@ async fn give_back(cx: &DurableContext, _bank: &State<Bank>, order: &str, cents:
     Ok(())
 }
 
-fn main() {
+#[test]
+fn is_accepted() {
     let _builder = Server::builder("bank", "1.0.0").state(Bank).tool(pay);
 }

@@ -2,6 +2,7 @@
 
 #![deny(warnings)]
 #![warn(clippy::pedantic)]
+#![allow(clippy::needless_pass_by_value, clippy::unused_async)]
 
 use durable_runtime::prelude::*;
 use durable_runtime::{Body, Tool};
@@ -89,7 +90,8 @@ fn takes_tools(tools: Vec<Box<dyn Tool>>) -> usize {
 
 fn is_send<T: Send + 'static>() {}
 
-fn main() {
+#[test]
+fn is_accepted() {
     is_send::<Body>();
     let tools: Vec<Box<dyn Tool>> = vec![
         Box::new(inner::visible()),

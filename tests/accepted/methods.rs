@@ -79,7 +79,8 @@ impl Shop {
     }
 }
 
-fn main() {
+#[test]
+fn is_accepted() {
     let shop = Arc::new(Shop::default());
     assert!(shop.is_open());
     let _one = Server::builder("shop", "1.0.0").tools(Arc::clone(&shop));

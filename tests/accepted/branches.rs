@@ -34,14 +34,10 @@ async fn send_twice(cx: &DurableContext, text: &str) -> Result<usize, ToolError>
 #[durable_tool]
 pub async fn tool(cx: &DurableContext, name: String) -> Result<usize, ToolError> {
     let mut total = 0;
-    let (a, b, (c, d)) = join!(
-        send_twice(cx, &format!("{name}!")),
-        NOTES.get(cx, &name),
-        async {
-            total += 1;
-            join!(send_twice(cx, &name), async { 1 })
-        }
-    );
+    let (a, b, (c, d)) = join!(send_twice(cx, &format!("{name}!")), NOTES.get(cx, &name), async {
+        total += 1;
+        join!(send_twice(cx, &name), async { 1 })
+    });
     total += a? + b?.map_or(0, |note| note.len()) + c? + d;
     for round in 0..2 {
         total += race! {
@@ -57,11 +53,15 @@ pub async fn tool(cx: &DurableContext, name: String) -> Result<usize, ToolError>
     }
     join!(cx.sleep(std::time::Duration::ZERO));
     #[once(at_least, name = "foreign")]
-    let both = async { Ok::<_, ToolError>(tokio::join!(send(cx, "a"), send(cx, "b"))) }.await.map(|(a, b)| (a.ok(), b.ok()))?;
+    let both = async { Ok::<_, ToolError>(tokio::join!(send(cx, "a"), send(cx, "b"))) }
+        .await
+        .map(|(a, b)| (a.ok(), b.ok()))?;
     total += both.0.unwrap_or(0);
-    ::durable_runtime::try_join! { send_twice(cx, &name), send_twice(cx, &name) }.map(|(left, right)| left + right + total)
+    ::durable_runtime::try_join! { send_twice(cx, &name), send_twice(cx, &name) }
+        .map(|(left, right)| left + right + total)
 }
 
-fn main() {
+#[test]
+fn is_accepted() {
     let _ = tool;
 }

@@ -2,6 +2,7 @@
 
 #![deny(warnings)]
 #![warn(clippy::pedantic)]
+#![allow(clippy::unused_async)]
 
 use durable_runtime::prelude::*;
 use schemars::JsonSchema;
@@ -72,7 +73,8 @@ struct Input {
 
 const LOG: AuditLog = AuditLog::new("user_operations");
 
-fn main() {
+#[test]
+fn is_accepted() {
     let _ = Server::builder("audited", "1.0.0").tools(tools![above, below, everywhere, reads, in_parts]);
     assert_eq!(LOG.name(), "user_operations");
 }

@@ -28,7 +28,7 @@ async fn plain(_: &StepContext) -> u32 {
 }
 
 /// Calls.
-#[durable_tool(crate = crate::vendor::durable)]
+#[durable_tool(crate = crate::renamed_crate::vendor::durable)]
 async fn renamed(context: &DurableContext, #[arg(default = "x")] text: String) -> Result<u32, ToolError> {
     let (step, attempt, outcome, result) = (1, 2, 3, text.len());
     #[once(at_most, key = step + attempt + outcome, retry_on(_))]
@@ -45,6 +45,7 @@ async fn reads(_cx: &ReadContext) -> Result<u32, ToolError> {
     Result::Ok(1)
 }
 
-fn main() {
+#[test]
+fn is_accepted() {
     let _ = (renamed, reads);
 }
