@@ -10,8 +10,9 @@ use serde_json::Value;
 
 use super::admission::Refusal;
 use super::answer::Answer;
+use super::deadline::Deadline;
 use super::driver::{self, End};
-use super::interruption::{Deadline, InterruptionSignal};
+use super::interruption::InterruptionSignal;
 use super::place::Place;
 use super::stored::{Loaded, Stored};
 use super::{Engine, Invocation};

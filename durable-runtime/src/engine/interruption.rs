@@ -4,7 +4,6 @@
 //! recorded, within a grace period. Then the invocation ends with the interruption, durably, and the body is dropped. A
 //! result that is durable before wins: both put an end to the invocation's row, and the guard lets only one of them.
 
-use std::ops::Bound;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -14,21 +13,12 @@ use tokio::sync::watch;
 
 use super::admission::decoded;
 use super::answer::{Answer, AnswerSource, Submitted};
-use super::invocation::journal_key;
-use super::look::READ_AT_ONCE;
-use super::recovery::invocation_id;
-use super::stored::Loaded;
-use super::{Engine, Invocation, retention};
-use crate::audit::{CallEnd, EndedCall};
+use super::{Engine, Invocation};
 use crate::clock::Timestamp;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::id::InvocationId;
-use crate::journal::codec;
-use crate::journal::record::{Conclusion, Ended, Record, Unfinished};
-use crate::store::{Batch, CommitError, Keyspace};
-
-/// How long to wait before deadlines are read that could not be.
-const PAUSE: Duration = Duration::from_secs(1);
+use crate::journal::record::{Conclusion, Ended};
+use crate::store::Keyspace;
 
 /// Why an invocation ends before its body does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,13 +64,6 @@ impl Interruption {
     }
 }
 
-/// When an invocation is to have ended: a function of its admission and of what this build says of its tool.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadline {
-    pub(crate) at: Timestamp,
-    limit: Duration,
-}
-
 /// Tells the runs of one invocation, one after the other, that it is interrupted.
 pub(super) struct InterruptionSignal(watch::Receiver<Option<Interruption>>);
 
@@ -94,7 +77,7 @@ impl InterruptionSignal {
         self.0.borrow().clone()
     }
 
-    /// Whether something was told since the run began.
+    /// Whether something was told since this was made. It is never taken note of, so that it stays so.
     fn may_have_come(&self) -> bool {
         self.0.has_changed().unwrap_or(true)
     }
@@ -241,92 +224,6 @@ impl Engine {
         }
     }
 
-    /// Ends an invocation that has no body in memory: it waits, is parked, or its last run was cut off. Nothing of the tool
-    /// is needed for that.
-    pub(super) async fn end_without_body(&self, id: InvocationId, interruption: Interruption) -> Result<Loaded, Error> {
-        let store = &self.surroundings.store;
-        let key = id.as_bytes().to_vec();
-        let Some(row) = store.get(Keyspace::Unfinished, key.clone()).await? else {
-            return self.load(id).await;
-        };
-        let is_by_hand = matches!(interruption, Interruption::Completed { .. });
-        let conclusion = match interruption.into_end() {
-            Ok(conclusion) => conclusion,
-            Err(until) => {
-                let suspended = Unfinished::Suspended { until: until.as_millis() };
-                let mut batch = Batch::default();
-                batch.guard(Keyspace::Unfinished, key.clone(), Some(row));
-                batch.put(Keyspace::Unfinished, key, codec::encode(&suspended));
-                self.commit(batch).await?;
-                return Ok(Loaded::Suspended(until));
-            }
-        };
-        let admission = self.admission(id).await?;
-        if let Conclusion::Cancelled { reason } = &conclusion
-            && self.compensates(&admission.tool)
-        {
-            let (records, next_row) = self.journal(id).await?;
-            let was_cancelled = records.iter().any(|record| matches!(record, Record::Cancelled { .. }));
-            // One that cannot be undone is ended when it is cancelled again.
-            let ends = was_cancelled && matches!(decoded(&row)?, Unfinished::Parked { .. });
-            if !ends {
-                if !was_cancelled {
-                    let at = self.surroundings.clock.now().as_millis();
-                    let cancelled = vec![Record::Cancelled { reason: reason.clone(), at }];
-                    let running = Unfinished::Running { unclean_ends: 0, rows_then: 0, wake_at: None };
-                    let mut batch = Batch::default();
-                    batch.guard(Keyspace::Unfinished, key.clone(), Some(row));
-                    batch.put(Keyspace::Unfinished, key, codec::encode(&running));
-                    batch.put(Keyspace::Journal, journal_key(id, next_row), codec::encode(&cancelled));
-                    self.commit(batch).await?;
-                }
-                self.directory.taken_up(id);
-                return Box::pin(self.load(id)).await;
-            }
-        }
-        let key_row = self.key_row_of(&admission);
-        let ended = Ended {
-            tool: admission.tool,
-            principal: admission.principal,
-            conclusion,
-            admitted_at: admission.at,
-            at: self.surroundings.clock.now().as_millis(),
-        };
-        let mut rows = self.journal_rows(id).await?;
-        let mut batch = Batch::default();
-        if is_by_hand {
-            let completed = vec![Record::Completed { at: ended.at }];
-            batch.put(Keyspace::Journal, journal_key(id, rows), codec::encode(&completed));
-            rows += 1;
-        }
-        batch.guard(Keyspace::Unfinished, key.clone(), Some(row));
-        batch.delete(Keyspace::Unfinished, key);
-        retention::put_result(&mut batch, id, &ended, rows, key_row.as_deref());
-        let call = EndedCall {
-            tool: &ended.tool,
-            invocation: Some(id),
-            arguments: &admission.arguments,
-            end: CallEnd::of(&ended.conclusion, None),
-            admitted_at: ended.admitted_at,
-            at: ended.at,
-        };
-        call.put(self.tools.audits(&ended.tool), &self.surroundings.audit_keys, &mut batch);
-        match store.commit(batch).await {
-            Ok(()) => Ok(Loaded::Answer(Answer::Ended(Arc::new(ended)))),
-            // Somebody else has gone on with it, and may have ended it.
-            Err(CommitError::GuardFailed(_)) => Err(Error::new(
-                ErrorKind::Retry,
-                "store_shared",
-                "another server has changed the same invocation at this moment",
-            )),
-            Err(CommitError::Store(error)) => Err(error.into()),
-        }
-    }
-
-    fn compensates(&self, tool: &str) -> bool {
-        self.tools.get(tool).is_some_and(|registered| registered.definition.compensates)
-    }
-
     /// Suspends an invocation whose client has gone, unless another one waits for it.
     pub(crate) async fn suspend(self: &Arc<Self>, id: InvocationId) -> Result<(), Error> {
         if self.directory.is_watched(id) {
@@ -334,56 +231,6 @@ impl Engine {
         }
         let until = self.surroundings.clock.now().after(self.surroundings.limits.suspension);
         self.interrupt(id, Interruption::Suspended { until }).await.map(drop)
-    }
-
-    /// When an invocation of this tool is to have ended, as this build says.
-    pub(super) fn deadline(&self, tool: &str, admitted_at: u64) -> Option<Deadline> {
-        let own = self.tools.get(tool).and_then(|registered| registered.definition.timeout);
-        let limit = own.or(self.surroundings.limits.timeout)?;
-        Some(Deadline { at: Timestamp::from_millis(admitted_at).after(limit), limit })
-    }
-
-    /// Sees to it, beside the start, that invocations outside of memory are run when their deadlines come: these may be nearer in
-    /// this build than in the one that wrote their rows.
-    pub(super) fn watch_deadlines(self: &Arc<Self>) {
-        let timeouts = self.tools.iter().filter_map(|registered| registered.definition.timeout);
-        if timeouts.chain(self.surroundings.limits.timeout).next().is_none() {
-            return;
-        }
-        let engine = Arc::clone(self);
-        self.in_background(async move {
-            while let Err(error) = engine.set_deadlines().await {
-                tracing::warn!(%error, "the deadlines of waiting invocations could not be read, and are read again");
-                tokio::time::sleep(PAUSE).await;
-            }
-        });
-    }
-
-    async fn set_deadlines(&self) -> Result<(), Error> {
-        let mut after = Bound::Unbounded;
-        loop {
-            let page = self.page(Keyspace::Unfinished, after, Bound::Unbounded).await?;
-            let Some((last, _)) = page.last() else { return Ok(()) };
-            after = Bound::Excluded(last.clone());
-            let mut waiting = Vec::new();
-            for (key, row) in page {
-                if let Some(wake_at) = decoded::<Unfinished>(&row)?.wake_at() {
-                    waiting.push((invocation_id(&key)?, Timestamp::from_millis(wake_at)));
-                }
-            }
-            for piece in waiting.chunks(READ_AT_ONCE) {
-                let ids: Vec<InvocationId> = piece.iter().map(|(id, _)| *id).collect();
-                for ((id, wake_at), admission) in piece.iter().zip(self.admissions(&ids).await?) {
-                    // What is damaged is seen when the invocation is run.
-                    let Ok(admission) = admission else { continue };
-                    if let Some(deadline) = self.deadline(&admission.tool, admission.at)
-                        && deadline.at < *wake_at
-                    {
-                        self.timers.set(deadline.at, *id);
-                    }
-                }
-            }
-        }
     }
 }
 

@@ -3,10 +3,12 @@
 mod admission;
 mod answer;
 mod conversation;
+mod deadline;
 mod delivery;
 mod derived_key;
 mod directory;
 mod driver;
+mod ending;
 mod execution;
 mod fit;
 mod fork;

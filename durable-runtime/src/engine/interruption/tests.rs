@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -10,13 +11,14 @@ use crate::clock::SystemClock;
 use crate::context::DurableContext;
 use crate::engine::{Call, Limits, Surroundings};
 use crate::error::ToolError;
-use crate::journal::record::Record;
+use crate::journal::codec;
+use crate::journal::record::{Record, Unfinished};
 use crate::state::States;
 use crate::step::StepContext;
-use crate::store::{GroupCommit, MemoryBackend};
+use crate::store::{Batch, GroupCommit, MemoryBackend};
 use crate::tool::{Registry, Tool};
 use crate::uuid7::Generator;
-use crate::{durable_tool, once};
+use crate::{durable, durable_tool, once};
 
 /// Sleeps for an hour.
 #[durable_tool(crate = crate)]
@@ -59,6 +61,35 @@ async fn works(cx: &DurableContext) -> Result<u32, ToolError> {
     Ok(value)
 }
 
+static UNDOING: Semaphore = Semaphore::const_new(0);
+static MAY_UNDO: Semaphore = Semaphore::const_new(0);
+static IS_MENDED: AtomicBool = AtomicBool::new(false);
+
+/// Sleeps for an hour, and is undone.
+#[durable_tool(crate = crate, on_cancel = undo)]
+async fn undone(cx: &DurableContext) -> Result<u32, ToolError> {
+    cx.sleep(Duration::from_secs(3600)).await;
+    Ok(1)
+}
+
+async fn wait_to_undo(_: &StepContext) -> Result<(), ToolError> {
+    UNDOING.add_permits(1);
+    MAY_UNDO.acquire().await?.forget();
+    Ok(())
+}
+
+fn panics_once() {
+    assert!(IS_MENDED.swap(true, Ordering::SeqCst), "the undoing is cut off");
+}
+
+#[durable(crate = crate)]
+async fn undo(cx: &DurableContext) -> Result<(), ToolError> {
+    #[once(at_least)]
+    wait_to_undo(cx).await?;
+    panics_once();
+    Ok(())
+}
+
 async fn engine(rows: &MemoryBackend, tools: Vec<Box<dyn Tool>>) -> Arc<Engine> {
     engine_with(Limits::default(), rows, tools).await
 }
@@ -80,7 +111,7 @@ async fn engine_with(limits: Limits, rows: &MemoryBackend, tools: Vec<Box<dyn To
 }
 
 fn tools() -> Vec<Box<dyn Tool>> {
-    vec![Box::new(sleeps()), Box::new(ends()), Box::new(parks()), Box::new(works())]
+    vec![Box::new(sleeps()), Box::new(ends()), Box::new(parks()), Box::new(works()), Box::new(undone())]
 }
 
 async fn submit(engine: &Arc<Engine>, tool: &str) -> Submitted {
@@ -275,4 +306,36 @@ async fn what_was_due_while_a_person_held_it_goes_on_after_that() {
     while rows_left(&engine, id).await > 0 {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_parked_call_stays_parked_when_its_client_goes() {
+    let engine = engine(&MemoryBackend::default(), tools()).await;
+    let parked = submit(&engine, "parks").await;
+    let id = parked.id;
+    assert!(matches!(parked.answer().await, Answer::Parked { .. }));
+    let before = row(&engine, id).await;
+    engine.suspend(id).await.expect("a readable store");
+    evicted(&engine, id).await;
+    assert!(matches!(before, Some(Unfinished::Parked { .. })));
+    assert_eq!(row(&engine, id).await, before);
+}
+
+#[tokio::test]
+async fn a_call_that_is_being_undone_does_not_wait_for_its_client() {
+    let limits = Limits { suspension: Duration::ZERO, ..Limits::default() };
+    let engine = engine_with(limits, &MemoryBackend::default(), tools()).await;
+    let waiting = submit(&engine, "undone").await;
+    let id = waiting.id;
+    drop(waiting);
+    evicted(&engine, id).await;
+    drop(engine.interrupt(id, cancelled()).await.expect("a readable store"));
+    UNDOING.acquire().await.expect("open").forget();
+    engine.suspend(id).await.expect("a readable store");
+    MAY_UNDO.add_permits(1);
+    // It panics then, and is run again.
+    while rows_left(&engine, id).await > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(is_cancelled(&engine.follow(id).await.expect("a readable store").expect("it is there").answer().await));
 }

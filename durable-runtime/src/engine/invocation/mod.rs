@@ -18,7 +18,7 @@ pub(in crate::engine) use self::batch::{BatchEnd, Ticket, journal_key};
 use self::transaction::Staged;
 pub(crate) use self::transaction::TransactionEnd;
 use super::conversation::Conversation;
-use super::interruption::Deadline;
+use super::deadline::Deadline;
 use super::limit::Limits;
 use super::notice::Notice;
 use crate::chance::Chance;
