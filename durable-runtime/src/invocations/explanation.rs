@@ -103,9 +103,10 @@ impl Explanation {
         tool: Option<&ToolDefinition>,
         now: Timestamp,
     ) -> Result<Self, Error> {
+        let is_ended = matches!(invocation.state, InvocationState::Ended { .. });
         let admission = match records.first() {
             Some(Record::Admitted(admission)) => Some(admission),
-            None if matches!(invocation.state, InvocationState::Ended { .. }) => None,
+            None if is_ended => None,
             _ => {
                 return Err(Error::new(
                     ErrorKind::AskPerson,
@@ -127,7 +128,7 @@ impl Explanation {
             forked_from,
             arguments: admission.map_or(Value::Null, |admission| parsed(&admission.arguments)),
             steps: steps(records),
-            waits: waits(records, now),
+            waits: if is_ended { Vec::new() } else { waits(records, now) },
             journal: records.iter().map(entry).collect(),
             invocation,
         };
@@ -154,7 +155,8 @@ impl Explanation {
             step.failures.iter_mut().for_each(|failure| change(&mut failure.error));
         }
         for entry in &mut self.journal {
-            let values = ["arguments", "value", "error", "doubt", "request", "answer", "reason"];
+            let values =
+                ["arguments", "value", "error", "doubt", "result", "request", "answer", "unavailable", "reason"];
             entry
                 .details
                 .iter_mut()
@@ -269,5 +271,77 @@ impl fmt::Display for StepExplanation {
             0 => Ok(()),
             count => write!(f, "; {count} failed attempts{last}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::context::DurableContext;
+    use crate::durable_tool;
+    use crate::error::ToolError;
+    use crate::journal::codec;
+    use crate::journal::record::{Admission, Reply};
+    use crate::tool::Tool as _;
+
+    /// Signs in.
+    #[durable_tool(crate = crate)]
+    #[audit("log", redact(password))]
+    async fn sign_in(_cx: &DurableContext, password: String) -> Result<usize, ToolError> {
+        Ok(password.len())
+    }
+
+    const NOW: Timestamp = Timestamp::from_millis(1000);
+
+    fn explained(state: InvocationState, operations: &[(&'static str, Vec<u8>)]) -> Explanation {
+        let admission = Admission {
+            tool: "sign_in".into(),
+            arguments: json!({ "password": "hunter2" }).to_string(),
+            principal: String::new(),
+            origin: "local".into(),
+            idempotency_key: None,
+            build: String::new(),
+            seed: 0,
+            at: 0,
+        };
+        let invocation = InvocationSummary {
+            id: InvocationId::new(NOW),
+            tool: "sign_in".into(),
+            principal: String::new(),
+            admitted_at: NOW,
+            state,
+        };
+        let operated = operations.iter().map(|(name, result)| Record::Operated {
+            operation: Identity { scope: String::new(), name: (*name).into(), key: None },
+            result: result.clone(),
+        });
+        let records: Vec<Record> = std::iter::once(Record::Admitted(Arc::new(admission))).chain(operated).collect();
+        Explanation::new(invocation, &records, Some(&sign_in().definition()), NOW).expect("a sound journal")
+    }
+
+    fn running() -> InvocationState {
+        InvocationState::Running { unclean_ends: 0 }
+    }
+
+    #[test]
+    fn what_is_redacted_is_hidden_in_what_operations_gave() {
+        let result = json!({ "user": "ada", "password": "hunter2" }).to_string().into_bytes();
+        let unavailable = codec::encode(&Reply::Unavailable("the client refuses `hunter2`".into()));
+        let explained = explained(running(), &[("transaction", result), ("elicit", unavailable)]);
+        let text = format!("{explained} {}", json!(explained));
+        assert!(text.contains("ada") && text.contains("the client refuses"), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn what_has_ended_waits_for_nothing_that_its_journal_leaves_waiting() {
+        let sleep = [("sleep", codec::encode(&2000_u64))];
+        assert_eq!(explained(running(), &sleep).waits.len(), 1);
+        let ended = InvocationState::Ended { at: NOW, result: Ok(Value::Null) };
+        assert_eq!(explained(ended, &sleep).waits, []);
     }
 }
