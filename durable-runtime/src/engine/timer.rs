@@ -1,7 +1,6 @@
 //! When invocations that are not in memory are to be run again, and taking them up.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -14,10 +13,10 @@ use super::place::Place;
 use crate::clock::Timestamp;
 use crate::id::InvocationId;
 
-/// Ends of waits, the earliest first.
+/// Ends of waits, the earliest first. One that is set whenever its invocation leaves memory is there once.
 #[derive(Default)]
 pub(super) struct Timers {
-    waits: Mutex<BinaryHeap<Reverse<(Timestamp, InvocationId)>>>,
+    waits: Mutex<BTreeSet<(Timestamp, InvocationId)>>,
     changed: Notify,
 }
 
@@ -29,19 +28,19 @@ impl Timers {
 
     /// The same for several.
     pub(super) fn set_all(&self, waits: impl IntoIterator<Item = (Timestamp, InvocationId)>) {
-        self.waits.lock().extend(waits.into_iter().map(Reverse));
+        self.waits.lock().extend(waits);
         self.changed.notify_one();
     }
 
     pub(super) fn earliest(&self) -> Option<Timestamp> {
-        self.waits.lock().peek().map(|Reverse((until, _))| *until)
+        self.waits.lock().first().map(|(until, _)| *until)
     }
 
     /// Takes the invocation that has been due longest.
     fn take_due(&self, now: Timestamp) -> Option<InvocationId> {
         let mut waits = self.waits.lock();
-        waits.peek().filter(|Reverse((until, _))| *until <= now)?;
-        waits.pop().map(|Reverse((_, id))| id)
+        waits.first().filter(|(until, _)| *until <= now)?;
+        waits.pop_first().map(|(_, id)| id)
     }
 }
 
@@ -98,5 +97,22 @@ impl Engine {
         for ((id, place), read) in ids.into_iter().zip(places).zip(read) {
             self.resume(id, Resumed { place, read });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_leaves_memory_again_and_again_before_its_time_is_due_once() {
+        let timers = Timers::default();
+        let [soon, late] = [1, 2].map(Timestamp::from_millis);
+        let [often, once] = [soon, late].map(InvocationId::new);
+        (0..1000).for_each(|_| timers.set(late, often));
+        timers.set(soon, once);
+        assert_eq!(timers.take_due(soon), Some(once));
+        assert_eq!((timers.take_due(soon), timers.earliest()), (None, Some(late)));
+        assert_eq!((timers.take_due(late), timers.take_due(late)), (Some(often), None));
     }
 }
