@@ -79,7 +79,7 @@ impl<E: Into<Error>> From<E> for Refusal {
 }
 
 /// Locks under which one call at a time finds out whether a key was used before. Two keys may share one; it is held for a
-/// look into the store, not for a commit.
+/// look into the store, and for a commit only where the key was used before.
 pub(super) struct KeyLocks([tokio::sync::Mutex<()>; 64]);
 
 impl Default for KeyLocks {

@@ -134,13 +134,10 @@ impl Invocation {
     /// What the journal has and this run has not come to, and what this run has come to that the journal does not have.
     pub(in crate::engine) fn departures(&self) -> (Vec<Identity>, Vec<Identity>) {
         let state = self.state.lock();
-        let recorded = |steps: bool| -> HashSet<&Identity> {
-            if steps { self.history.steps().collect() } else { self.history.operations().collect() }
-        };
+        let steps: HashSet<&Identity> = self.history.steps().collect();
+        let operations: HashSet<&Identity> = self.history.operations().collect();
         let (mut missed, mut new) = (Vec::new(), Vec::new());
-        for (claimed, recorded) in
-            [(&state.steps_claimed, recorded(true)), (&state.operations_claimed, recorded(false))]
-        {
+        for (claimed, recorded) in [(&state.steps_claimed, steps), (&state.operations_claimed, operations)] {
             let is_missed = |identity: &&&Identity| !claimed.contains(**identity) && !state.passes_over(identity);
             missed.extend(recorded.iter().filter(is_missed).map(|identity| (*identity).clone()));
             new.extend(claimed.iter().filter(|identity| !recorded.contains(identity)).cloned());
@@ -176,17 +173,11 @@ impl Invocation {
 
     /// What this run has come to that its history does not have, unless `may_go_further`, and the other way round.
     pub(in crate::engine) fn differences_from_history(&self, may_go_further: bool) -> Vec<String> {
-        let state = self.state.lock();
-        let mut differences = Vec::new();
-        let mut compare = |claimed: &HashSet<Identity>, recorded: HashSet<&Identity>| {
-            let come_to = claimed.iter().filter(|claimed| !may_go_further && !recorded.contains(claimed));
-            differences.extend(come_to.map(|identity| format!("it comes to `{identity}`, which it did not come to")));
-            let missed =
-                recorded.iter().filter(|recorded| !claimed.contains(**recorded) && !state.passes_over(recorded));
-            differences.extend(missed.map(|identity| format!("it does not come to `{identity}`, which it came to")));
-        };
-        compare(&state.steps_claimed, self.history.steps().collect());
-        compare(&state.operations_claimed, self.history.operations().collect());
+        let (missed, new) = self.departures();
+        let new = new.iter().filter(|_| !may_go_further);
+        let come_to = new.map(|identity| format!("it comes to `{identity}`, which it did not come to"));
+        let missed = missed.iter().map(|identity| format!("it does not come to `{identity}`, which it came to"));
+        let mut differences: Vec<String> = come_to.chain(missed).collect();
         differences.sort_unstable();
         differences
     }
