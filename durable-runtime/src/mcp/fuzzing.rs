@@ -95,9 +95,9 @@ pub fn arguments(data: &[u8]) {
     let parts = &SERVED.server.parts;
     let mistakes = parts.contract.mistakes("take", &arguments);
     let registered = parts.engine.tools().get("take").expect("it is there");
-    // The schema is no looser than the types, but for numbers that no type can hold.
+    // The schema is no looser than the types, but for whole numbers that are written as others are: `7.0`, `1e30`.
     if let Err(error) = parts.engine.tools().prepare(registered, arguments) {
-        assert!(!mistakes.is_empty() || !error.to_string().is_empty());
+        assert!(!mistakes.is_empty() || error.to_string().contains("floating point"), "{error}");
     }
 }
 
@@ -131,7 +131,7 @@ pub fn stdio(data: &[u8]) {
 pub fn http(data: &[u8]) {
     let Some((choice, body)) = data.split_first() else { return };
     let version = if choice & 1 == 0 { "2026-07-28" } else { "2025-11-25" };
-    let is_odd = SERVED.runtime.block_on(async {
+    let status = SERVED.runtime.block_on(async {
         let address = SERVED.address;
         let head = format!(
             "POST /mcp HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\naccept: application/json, \
@@ -151,5 +151,5 @@ pub fn http(data: &[u8]) {
         .await
         .expect("no panic")
     });
-    assert!(is_odd.starts_with("HTTP/1.1 2") || is_odd.starts_with("HTTP/1.1 4"), "{is_odd}: {}", json!(data));
+    assert!(status.starts_with("HTTP/1.1 2") || status.starts_with("HTTP/1.1 4"), "{status}: {}", json!(data));
 }
