@@ -38,9 +38,10 @@ pub(crate) fn read(path: &Path) -> Vec<Effect> {
         .collect()
 }
 
-/// The lines of a file that another process adds to; none if it is not there. A line without its end is not yet one.
+/// The lines of a file that another process adds to, without what fills them up; none if it is not there. A line without its
+/// end is not yet one.
 pub(crate) fn lines(path: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let complete = text.rfind('\n').map_or("", |end| &text[..end]);
-    complete.lines().map(str::to_owned).collect()
+    complete.lines().map(|line| line.trim_end().to_owned()).collect()
 }

@@ -61,8 +61,13 @@ fn path(name: &str) -> PathBuf {
     DIRECTORY.get().expect("the witness is installed first").join(name)
 }
 
-/// One write to a file opened for appending, so that lines of concurrent attempts never mix.
+/// What a line is filled up to. It divides a page: a process that is killed in a write ends between two pages.
+const LINE: usize = 256;
+
+/// One write to a file opened for appending, so that lines of concurrent attempts never mix, and none is there in half.
 fn append(name: &str, line: &str) -> std::io::Result<()> {
     let mut file = OpenOptions::new().create(true).append(true).open(path(name))?;
-    file.write_all(format!("{line}\n").as_bytes())
+    let filled = format!("{line:<width$}\n", width = LINE - 1);
+    assert_eq!(filled.len(), LINE, "a line for a witness is too long: {line}");
+    file.write_all(filled.as_bytes())
 }
