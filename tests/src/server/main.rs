@@ -3,8 +3,7 @@
 mod ask;
 mod audit;
 mod beside;
-mod dying;
-mod held;
+mod disturbed;
 mod protocol;
 mod shown;
 mod steps;
@@ -19,6 +18,8 @@ use std::time::Duration;
 use clap::Parser;
 use durable_runtime::prelude::*;
 use durable_runtime::{Limits, Principal};
+
+use self::disturbed::{Disturbance, Disturbed};
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, Parser)]
@@ -72,7 +73,7 @@ struct Flags {
 
     /// Die at this commit of a call: `before:N` or `after:N`
     #[arg(long)]
-    die: Option<dying::Death>,
+    die: Option<Disturbance>,
 
     /// Let the first commit of a call wait for as long as the point `commit` is held
     #[arg(long)]
@@ -142,9 +143,10 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
         .tool(protocol::who_calls)
         .tool(protocol::who_reads);
     let store = flags.directory.join("store.redb");
-    builder = match flags.die {
-        Some(death) => builder.custom_store(dying::Dying::new(durable_runtime::store::open(store).await?, death)),
-        None if flags.hold_commit => builder.custom_store(held::Held::new(durable_runtime::store::open(store).await?)),
+    builder = match flags.die.or(flags.hold_commit.then_some(Disturbance::Hold)) {
+        Some(disturbance) => {
+            builder.custom_store(Disturbed::new(durable_runtime::store::open(store).await?, disturbance))
+        }
         None => builder.store(store),
     };
     if flags.beside {

@@ -1,4 +1,4 @@
-//! A store that kills its process around a commit.
+//! A store that is disturbed at a commit of a call.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -9,37 +9,43 @@ use durable_runtime::store::{
 };
 use rustix::process::{Signal, getpid, kill_process};
 
-/// When the process dies: before or after the commit of this number, of those that belong to calls.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Death {
-    is_after: bool,
-    number: u64,
+use crate::witness;
+
+/// What happens, counting the commits that belong to calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Disturbance {
+    /// The process dies before the commit of this number.
+    DeathBefore(u64),
+    /// The process dies when the commit of this number is durable, and nobody knows.
+    DeathAfter(u64),
+    /// The first commit is acknowledged when the point `commit` is not held any more, as by a slow disk.
+    Hold,
 }
 
-impl FromStr for Death {
+impl FromStr for Disturbance {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (when, number) = text.split_once(':').ok_or("not `before:N` or `after:N`")?;
-        let is_after = match when {
-            "before" => false,
-            "after" => true,
-            other => return Err(format!("`{other}` is neither `before` nor `after`")),
-        };
-        Ok(Self { is_after, number: number.parse().map_err(|error| format!("`{number}`: {error}"))? })
+        let number = number.parse().map_err(|error| format!("`{number}`: {error}"))?;
+        match when {
+            "before" => Ok(Self::DeathBefore(number)),
+            "after" => Ok(Self::DeathAfter(number)),
+            other => Err(format!("`{other}` is neither `before` nor `after`")),
+        }
     }
 }
 
-/// A store whose process dies.
-pub(crate) struct Dying<S> {
+/// A store that is disturbed.
+pub(crate) struct Disturbed<S> {
     inner: S,
-    death: Death,
+    disturbance: Disturbance,
     commits: AtomicU64,
 }
 
-impl<S> Dying<S> {
-    pub(crate) fn new(inner: S, death: Death) -> Self {
-        Self { inner, death, commits: AtomicU64::new(0) }
+impl<S> Disturbed<S> {
+    pub(crate) fn new(inner: S, disturbance: Disturbance) -> Self {
+        Self { inner, disturbance, commits: AtomicU64::new(0) }
     }
 }
 
@@ -51,21 +57,24 @@ fn die() {
     }
 }
 
-impl<S: Store> Commit for Dying<S> {
+impl<S: Store> Commit for Disturbed<S> {
     fn commit(&self, batch: Batch) -> StoreFuture<'static, Result<(), CommitError>> {
         let is_of_a_call = batch.transaction.is_some()
             || batch.writes.iter().any(|write| matches!(write.keyspace, Keyspace::Journal | Keyspace::Result));
         let number = if is_of_a_call { self.commits.fetch_add(1, Ordering::SeqCst) + 1 } else { 0 };
-        let is_last = number == self.death.number;
-        if is_last && !self.death.is_after {
+        let disturbance = self.disturbance;
+        if disturbance == Disturbance::DeathBefore(number) {
             die();
         }
         let committing = self.inner.commit(batch);
-        let dies = is_last && self.death.is_after;
         Box::pin(async move {
             let answer = committing.await;
-            if dies {
+            if disturbance == Disturbance::DeathAfter(number) {
                 die();
+            }
+            if disturbance == Disturbance::Hold && number == 1 {
+                // It goes on when it cannot look.
+                let _held = witness::held("commit").await;
             }
             answer
         })
@@ -76,7 +85,7 @@ impl<S: Store> Commit for Dying<S> {
     }
 }
 
-impl<S: Store> Read for Dying<S> {
+impl<S: Store> Read for Disturbed<S> {
     fn get(&self, keyspace: Keyspace, key: Vec<u8>) -> StoreFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
         self.inner.get(keyspace, key)
     }
@@ -98,7 +107,7 @@ impl<S: Store> Read for Dying<S> {
     }
 }
 
-impl<S: Store> Store for Dying<S> {
+impl<S: Store> Store for Disturbed<S> {
     fn close(&self) -> StoreFuture<'_, ()> {
         self.inner.close()
     }
