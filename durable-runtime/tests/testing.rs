@@ -128,7 +128,7 @@ async fn what_a_test_asserts_holds_where_a_step_is_in_doubt(run: TestRun) -> Res
 fn every_moment_of_every_commit_is_a_crash_point() {
     let points = Mutex::new(Vec::new());
     DurableTest::new().crash_at_every_point().in_doubt("charge").run(async |run: TestRun| {
-        points.lock().unwrap().push(run.crash());
+        points.lock().expect("no run has panicked").push(run.crash());
         let server = open(&run, &Witness::default()).await;
         server.call("pay", json!({})).await.expect("an answer");
     });
@@ -136,7 +136,7 @@ fn every_moment_of_every_commit_is_a_crash_point() {
     let point = |commit, moment| Some(CrashPoint { commit, moment });
     let expected =
         [None, point(1, Moment::Before), point(1, Moment::After), point(2, Moment::Before), point(2, Moment::After)];
-    assert_eq!(points.into_inner().unwrap(), expected);
+    assert_eq!(points.into_inner().expect("no run has panicked"), expected);
 }
 
 #[test]
