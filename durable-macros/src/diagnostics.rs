@@ -51,3 +51,21 @@ impl Diagnostics {
         });
     }
 }
+
+/// The messages that an expansion reports, in its order, and the rest of it.
+#[cfg(test)]
+pub(crate) fn reported(expansion: TokenStream) -> (Vec<String>, TokenStream) {
+    let file: syn::File = syn::parse2(expansion).expect("items");
+    let mut messages = Vec::new();
+    let mut rest = TokenStream::new();
+    for item in file.items {
+        match item {
+            syn::Item::Macro(error) => {
+                let message: syn::LitStr = error.mac.parse_body().expect("a message");
+                messages.push(message.value());
+            }
+            other => other.to_tokens(&mut rest),
+        }
+    }
+    (messages, rest)
+}

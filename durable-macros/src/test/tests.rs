@@ -1,20 +1,10 @@
 use super::*;
+use crate::diagnostics::reported;
 
-/// The messages that an expansion reports, and the rest of it.
 fn expanded(options: &str, item: &str) -> (Vec<String>, String) {
     // As text, so that the tokens have positions.
     let expansion = expand(options.parse().expect("options"), &item.parse().expect("an item"));
-    let file: syn::File = syn::parse2(expansion).expect("items");
-    let mut messages = Vec::new();
-    let mut rest = TokenStream::new();
-    for item in file.items {
-        match item {
-            syn::Item::Macro(error) => {
-                messages.push(error.mac.parse_body::<LitStr>().expect("a message").value());
-            }
-            other => rest.extend(quote!(#other)),
-        }
-    }
+    let (messages, rest) = reported(expansion);
     (messages, rest.to_string())
 }
 

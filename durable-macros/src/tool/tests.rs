@@ -1,22 +1,9 @@
 use super::*;
+use crate::diagnostics::reported;
 
-/// The messages that an expansion reports, in its order, and the rest of it.
 fn expanded(options: &str, item: &str) -> (Vec<String>, TokenStream) {
     // As text, so that the tokens have positions.
-    let expansion = expand(Kind::Tool, options.parse().expect("options"), &item.parse().expect("an item"));
-    let file: syn::File = syn::parse2(expansion).expect("items");
-    let mut messages = Vec::new();
-    let mut rest = TokenStream::new();
-    for item in file.items {
-        match item {
-            syn::Item::Macro(error) => {
-                let message: syn::LitStr = error.mac.parse_body().expect("a message");
-                messages.push(message.value());
-            }
-            other => rest.extend(quote!(#other)),
-        }
-    }
-    (messages, rest)
+    reported(expand(Kind::Tool, options.parse().expect("options"), &item.parse().expect("an item")))
 }
 
 #[track_caller]
