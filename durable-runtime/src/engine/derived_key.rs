@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::admission::digest;
+use super::key::digest;
 use crate::error::{Error, ErrorKind};
 use crate::tool::{ArgumentError, ToolDefinition};
 

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Engine;
-use super::admission::{decoded, key_row};
+use super::admission::decoded;
 use super::intervention::{read, running, step_of};
 use super::invocation::journal_key;
+use super::key::key_row;
 use crate::compensation;
 use crate::error::{Error, ErrorKind};
 use crate::id::InvocationId;

@@ -88,7 +88,7 @@ impl Engine {
         let key = admission.idempotency_key.as_deref()?;
         let source = self.tools.get(&admission.tool).and_then(|registered| registered.definition.idempotency);
         let is_derived = source.is_some_and(|source| source.made(key));
-        Some(super::admission::key_row(&admission.principal, &admission.tool, key, is_derived))
+        Some(super::key::key_row(&admission.principal, &admission.tool, key, is_derived))
     }
 
     /// Whether a key may be used anew: its invocation ended long enough ago.
