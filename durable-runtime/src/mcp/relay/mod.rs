@@ -13,6 +13,8 @@ mod line;
 #[cfg(unix)]
 mod link;
 #[cfg(unix)]
+mod message;
+#[cfg(unix)]
 mod owner;
 mod request;
 #[cfg(unix)]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::mcp::relay::line::META;
 
 fn line(message: &Value) -> Vec<u8> {
     serde_json::to_vec(message).expect("JSON")
