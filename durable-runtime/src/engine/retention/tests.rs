@@ -49,15 +49,15 @@ async fn sleep(cx: &DurableContext) -> Result<(), ToolError> {
     Ok(())
 }
 
-async fn engine(rows: &MemoryBackend, clock: &Set) -> Arc<Engine> {
-    engine_with(Limits::default(), rows, clock).await
+fn engine(rows: &MemoryBackend, clock: &Set) -> Arc<Engine> {
+    engine_with(Limits::default(), rows, clock)
 }
 
-async fn engine_with(limits: Limits, rows: &MemoryBackend, clock: &Set) -> Arc<Engine> {
-    engine_over(limits, Arc::new(GroupCommit::new(rows.clone()).expect("a thread")), clock).await
+fn engine_with(limits: Limits, rows: &MemoryBackend, clock: &Set) -> Arc<Engine> {
+    engine_over(limits, Arc::new(GroupCommit::new(rows.clone()).expect("a thread")), clock)
 }
 
-async fn engine_over(limits: Limits, store: Arc<dyn Store>, clock: &Set) -> Arc<Engine> {
+fn engine_over(limits: Limits, store: Arc<dyn Store>, clock: &Set) -> Arc<Engine> {
     let surroundings = Surroundings {
         store,
         clock: Arc::new(clock.clone()),
@@ -66,9 +66,8 @@ async fn engine_over(limits: Limits, store: Arc<dyn Store>, clock: &Set) -> Arc<
         audit_keys: Generator::new(),
     };
     let registry = Registry::build(vec![Box::new(add()), Box::new(sleep())], States::default()).expect("sound tools");
-    let engine = Engine::new(surroundings, registry, "test".into());
-    engine.recover().await.expect("a readable store");
-    engine
+    // It recovers nothing, so that it sweeps nothing by itself.
+    Engine::new(surroundings, registry, "test".into())
 }
 
 fn call_of(key: &str, to: u32) -> Call {
@@ -107,7 +106,7 @@ async fn counts(engine: &Engine) -> [usize; 4] {
 #[tokio::test]
 async fn a_key_is_known_for_a_day_after_the_end_and_is_then_one_for_a_new_call() {
     let (memory, clock) = (MemoryBackend::default(), Set(Arc::new(AtomicU64::new(DAY))));
-    let engine = engine(&memory, &clock).await;
+    let engine = engine(&memory, &clock);
     let first = call(&engine, "k", 1).await.expect("admitted");
     clock.0.store(2 * DAY - 1, Ordering::SeqCst);
     assert_eq!(call(&engine, "k", 1).await, Ok(first));
@@ -125,7 +124,7 @@ async fn a_key_is_known_for_a_day_after_the_end_and_is_then_one_for_a_new_call()
 #[tokio::test]
 async fn what_is_over_is_swept_in_pieces_and_nothing_else() {
     let (memory, clock) = (MemoryBackend::default(), Set(Arc::new(AtomicU64::new(DAY))));
-    let engine = engine(&memory, &clock).await;
+    let engine = engine(&memory, &clock);
     for number in 0..250 {
         call(&engine, &format!("old {number}"), 1).await.expect("admitted");
     }
@@ -142,7 +141,7 @@ async fn what_is_over_is_swept_in_pieces_and_nothing_else() {
 async fn a_result_outlives_its_journal() {
     let (memory, clock) = (MemoryBackend::default(), Set(Arc::new(AtomicU64::new(DAY))));
     let limits = Limits { journal_retention: Duration::from_secs(60), ..Limits::default() };
-    let engine = engine_with(limits, &memory, &clock).await;
+    let engine = engine_with(limits, &memory, &clock);
     let first = call(&engine, "first", 1).await.expect("admitted");
     clock.0.store(DAY + 59_999, Ordering::SeqCst);
     assert_eq!(engine.sweep().await.expect("a readable store"), Swept::default());
@@ -160,7 +159,7 @@ async fn a_result_outlives_its_journal() {
 #[tokio::test]
 async fn no_more_journals_are_kept_than_the_limit_says_the_latest_ones() {
     let (memory, clock) = (MemoryBackend::default(), Set(Arc::new(AtomicU64::new(DAY))));
-    let engine = engine_with(Limits { journals: 30, ..Limits::default() }, &memory, &clock).await;
+    let engine = engine_with(Limits { journals: 30, ..Limits::default() }, &memory, &clock);
     let mut ids = Vec::new();
     for number in 0..280 {
         clock.0.fetch_add(1, Ordering::SeqCst);
@@ -176,7 +175,7 @@ async fn no_more_journals_are_kept_than_the_limit_says_the_latest_ones() {
 #[tokio::test]
 async fn the_journal_of_a_call_that_ended_while_the_clock_was_set_back_goes_with_its_result() {
     let (memory, clock) = (MemoryBackend::default(), Set(Arc::new(AtomicU64::new(3 * DAY))));
-    let engine = engine_with(Limits { journals: 0, ..Limits::default() }, &memory, &clock).await;
+    let engine = engine_with(Limits { journals: 0, ..Limits::default() }, &memory, &clock);
     call(&engine, "first", 1).await.expect("admitted");
     assert_eq!(engine.sweep().await.expect("a readable store"), Swept { journals: 1, results: 0 });
     clock.0.store(2 * DAY, Ordering::SeqCst);
@@ -190,7 +189,7 @@ async fn the_journal_of_a_call_that_ended_while_the_clock_was_set_back_goes_with
 #[tokio::test]
 async fn the_journal_of_a_call_that_ended_without_its_body_is_deleted_whole() {
     let (memory, clock) = (MemoryBackend::default(), Set(Arc::new(AtomicU64::new(DAY))));
-    let engine = engine_with(Limits { journals: 0, ..Limits::default() }, &memory, &clock).await;
+    let engine = engine_with(Limits { journals: 0, ..Limits::default() }, &memory, &clock);
     let call = Call { tool: "sleep".into(), arguments: json!({}), ..call_of("k", 1) };
     let submitted = engine.submit(call).await.map_err(|refusal| format!("{refusal:?}")).expect("admitted");
     let id = submitted.id;
@@ -214,7 +213,7 @@ async fn the_file_stops_growing_under_a_steady_load() {
     let options = RedbOptions::new(&path);
     let store = Arc::new(open_file(options).await.expect("a new store"));
     let clock = Set(Arc::new(AtomicU64::new(DAY)));
-    let engine = engine_over(Limits::default(), store, &clock).await;
+    let engine = engine_over(Limits::default(), store, &clock);
     let mut sizes = Vec::new();
     for round in 0..ROUNDS {
         let calls = (0..500).map(|number| {
