@@ -61,6 +61,8 @@ async fn a_task_says_how_far_it_is_after_a_death_too() {
     fixture.reached("last.before").await;
     let state = client.task(&id).await.json()["result"].clone();
     assert_eq!(state["statusMessage"], "worked", "{state}");
+    // A stop would wait for the attempt.
+    fixture.release("last.before");
     server.stop().await;
 }
 
