@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use durable_tests::{Fixture, HttpClient, Reply, Revision, ServerProcess};
+use durable_tests::{Fixture, HttpClient, Line, Reply, Revision, ServerProcess};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -23,13 +23,13 @@ fn call(client: &HttpClient, tool: &'static str, is_keyed: bool) -> JoinHandle<R
 /// A client that goes while the first of two steps is held before its effect.
 async fn goes(fixture: &Fixture, server: &ServerProcess, revision: Revision, tool: &'static str, is_keyed: bool) {
     fixture.hold("first.before");
-    let client = client(server, revision).await;
+    let line = Line::to(server).await;
+    let client = HttpClient::connect(line.url(), revision).await;
     let call = call(&client, tool, is_keyed);
     fixture.reached("first.before").await;
     call.abort();
     assert!(call.await.expect_err("it is aborted").is_cancelled());
-    // The server learns of it.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    line.break_off().await;
     fixture.release("first.before");
     fixture.effects_reach(1).await;
 }

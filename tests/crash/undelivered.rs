@@ -1,8 +1,6 @@
 //! Calls without a key that are made again because their answer was lost, of a tool with `idempotency = "undelivered"`.
 
-use std::time::Duration;
-
-use durable_tests::{Client, Fixture, HttpClient, Revision, ServerProcess, eventually};
+use durable_tests::{Client, Fixture, HttpClient, Line, Revision, ServerProcess, eventually};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -23,8 +21,8 @@ async fn client(server: &ServerProcess, revision: Revision) -> HttpClient {
     HttpClient::connect(server.url(), revision).await
 }
 
-/// A client that makes a call and is gone when the call's effect happens.
-async fn loses_its_connection(fixture: &Fixture, client: &HttpClient) {
+/// A client that makes a call on this line and is gone when the call's effect happens.
+async fn loses_its_connection(fixture: &Fixture, line: &Line, client: &HttpClient) {
     fixture.hold("heard.before");
     let call = {
         let client = client.clone();
@@ -33,8 +31,7 @@ async fn loses_its_connection(fixture: &Fixture, client: &HttpClient) {
     fixture.reached("heard.before").await;
     call.abort();
     assert!(call.await.expect_err("it is aborted").is_cancelled());
-    // The server learns of it.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    line.break_off().await;
     fixture.release("heard.before");
     fixture.effects_reach(1).await;
 }
@@ -44,8 +41,9 @@ async fn a_call_whose_connection_broke_is_made_once_and_its_answer_given_to_the_
     for revision in Revision::ALL {
         let fixture = fixture();
         let server = fixture.start(&[]);
-        let client = client(&server, revision).await;
-        loses_its_connection(&fixture, &client).await;
+        let line = Line::to(&server).await;
+        let client = HttpClient::connect(line.url(), revision).await;
+        loses_its_connection(&fixture, &line, &client).await;
         // Other arguments are another call.
         client.call(TOOL, &json!({ "label": "other" }), &[]).await.json();
         let first = number(&call(&client).await);
@@ -179,12 +177,13 @@ async fn a_task_is_delivered_when_it_is_created() {
 async fn a_caller_is_not_given_what_another_one_lost() {
     let fixture = fixture();
     let server = fixture.start(&["--authenticate"]);
+    let line = Line::to(&server).await;
     let connect = async |who: &str| {
         let token = format!("token of {who}");
-        HttpClient::connect_as(server.url(), Revision::July2026, Some(&token), json!({})).await
+        HttpClient::connect_as(line.url(), Revision::July2026, Some(&token), json!({})).await
     };
     let (ada, bob) = (connect("ada").await, connect("bob").await);
-    loses_its_connection(&fixture, &ada).await;
+    loses_its_connection(&fixture, &line, &ada).await;
     let of_bob = number(&call(&bob).await);
     assert_eq!(fixture.counts()["heard"], 2);
     assert_ne!(number(&call(&ada).await), of_bob);
