@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use super::Engine;
 use super::admission::decoded;
 use super::answer::Answer;
+use super::invocation::journal_key;
 use super::stored::Stored;
 use crate::error::Error;
 use crate::id::InvocationId;
@@ -117,6 +118,8 @@ impl Engine {
         let (key, counted_row) = (id.as_bytes().to_vec(), codec::encode(&counted));
         let mut batch = Batch::default();
         batch.guard(Keyspace::Unfinished, key.clone(), Some(row));
+        // What the process before added since the journal was read would be written over.
+        batch.guard(Keyspace::Journal, journal_key(id, rows), None);
         batch.put(Keyspace::Unfinished, key, counted_row.clone());
         self.commit(batch).await?;
         Ok(Some((counted, counted_row)))

@@ -1,8 +1,10 @@
 //! What must hold when nothing is under way any more.
 
+use std::time::Duration;
+
 use durable_runtime::prelude::*;
 use durable_runtime::store::Keyspace;
-use durable_runtime::{InvocationId, JournalEntry};
+use durable_runtime::{ErrorKind, InvocationId, JournalEntry, LocalResult};
 
 use crate::program::{Op, Program};
 use crate::run::text;
@@ -14,7 +16,7 @@ pub(crate) const UNDOING: &str = "^on_cancel";
 pub(crate) async fn check(server: &Server, world: &World) {
     world.end_panics();
     for (id, result) in world.all_acknowledged() {
-        match server.invocations().result(id).await {
+        match result_of(server, id).await {
             Ok(answer) if text(&answer) == result => {}
             Ok(answer) => world.broken(
                 "a result is the same bytes each time",
@@ -39,9 +41,33 @@ pub(crate) async fn check(server: &Server, world: &World) {
             world.broken("a journal begins with its admission", id.to_string());
         }
         let Some(program) = world.program_of(id) else { continue };
-        let code = server.invocations().result(id).await.ok().and_then(|answer| answer.result.err()?.code);
+        let Ok(answer) = result_of(server, id).await else { continue };
+        check_audit(world, id, &program, &answer);
+        let code = answer.result.err().and_then(|failure| failure.code);
         check_deadline(world, id, &program, &entries, code);
         check_undoing(world, id, &program, &entries, code);
+    }
+}
+
+/// The result of a call that has ended. A process that has met the one before it at the same call has it a moment later.
+async fn result_of(server: &Server, id: InvocationId) -> Result<LocalResult, Error> {
+    let mut looks = 0;
+    loop {
+        match server.invocations().result(id).await {
+            Err(error) if error.kind() == ErrorKind::Retry && looks < 100 => {
+                looks += 1;
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            found => return found,
+        }
+    }
+}
+
+fn check_audit(world: &World, id: InvocationId, program: &Program, answer: &LocalResult) {
+    let Some(entry) = world.audit_entry(id).filter(|_| program.is_audited) else { return };
+    let says = (entry["success"].as_bool(), entry.get("outputs"), entry.get("error").is_some());
+    if says != (Some(answer.result.is_ok()), answer.result.as_ref().ok(), answer.result.is_err()) {
+        world.broken("the entry of an audited call says how it ended", format!("{}, and {entry}", text(answer)));
     }
 }
 
@@ -73,6 +99,9 @@ fn check_undoing(world: &World, id: InvocationId, program: &Program, entries: &[
         }
         return;
     };
+    if code != Some("invocation_cancelled") {
+        world.broken("what is cancelled ends so", format!("{id}: {code:?}"));
+    }
     let after = &entries[cancelled..];
     if after
         .iter()

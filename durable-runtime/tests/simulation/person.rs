@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use durable_runtime::prelude::*;
-use durable_runtime::{InvocationId, StepOutcome};
+use durable_runtime::{InvocationId, StepExplanation, StepOutcome, StepState};
 use serde_json::json;
 
 use crate::run::{Open, living};
@@ -38,8 +38,11 @@ async fn act(server: &Server, deed: Deed, id: InvocationId, world: &World) {
     let invocations = server.invocations();
     let step = match invocations.explain(id).await {
         Ok(explained) if !explained.steps.is_empty() => {
-            let chosen = world.chance(|chance| chance.index(explained.steps.len()));
-            explained.steps[chosen].step.clone()
+            let chosen = &explained.steps[world.chance(|chance| chance.index(explained.steps.len()))];
+            let is_open = |step: &&StepExplanation| matches!(step.state, StepState::Started(_) | StepState::Failing);
+            // The outcome of most has been seen, and cannot be given.
+            let open = explained.steps.iter().find(is_open).filter(|_| deed == Deed::Resolve && !is_open(&chosen));
+            open.unwrap_or(chosen).step.clone()
         }
         _ => "none".into(),
     };
@@ -48,7 +51,13 @@ async fn act(server: &Server, deed: Deed, id: InvocationId, world: &World) {
     let outcome = StepOutcome::Value(json!({ "token": token, "read": null }));
     let done = match deed {
         Deed::Retry => invocations.retry(id).await,
-        Deed::Resolve => invocations.resolve(id, &step, outcome).await,
+        Deed::Resolve => {
+            let done = invocations.resolve(id, &step, outcome).await;
+            if done.is_ok() {
+                world.resolved(id, &step, &token);
+            }
+            done
+        }
         Deed::Fork => invocations.fork(id, &step).await.map(drop),
         Deed::ForkWith => invocations.fork_with(id, &step, outcome).await.map(drop),
     };

@@ -339,7 +339,9 @@ async fn act(env: &Env<'_>, cx: &StepContext, plan: &Step, facts: &Facts) -> Ste
     if act == Act::Hang {
         std::future::pending::<()>().await;
     }
-    if act == Act::Panic && env.world.panics(format!("attempt {}", cx.idempotency_key()), 1) {
+    // After a failure so often that the call is parked, and the step is open.
+    let times = if cx.attempt() > 1 { 4 } else { 1 };
+    if act == Act::Panic && env.world.panics(format!("attempt {}", cx.idempotency_key()), times) {
         resume_unwind(Box::new("the attempt panics"));
     }
     let act = if act == Act::Panic { Act::Succeed } else { act };

@@ -37,6 +37,9 @@ impl Plan {
                 if author.chance.percent(15) {
                     let at = author.chance.index(step.script.len());
                     step.script[at] = Act::Panic;
+                    // It is come to.
+                    step.script[..at].fill(Act::FailToReach);
+                    step.attempts = step.attempts.max(u32::try_from(at + 1).expect("small"));
                 }
             });
             program.timeout_ms = author.chance.percent(25).then(|| 20 + author.chance.below(3000));

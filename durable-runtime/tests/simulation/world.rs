@@ -185,6 +185,17 @@ impl World {
         }
     }
 
+    /// A person was told that a step has this outcome from now on.
+    pub(crate) fn resolved(&self, id: InvocationId, step: &str, token: &str) {
+        let is_it = |entry: &JournalEntry| {
+            let value = entry.details.get("value").and_then(|value| value.get("token"));
+            entry.record == "resolved" && entry.of.as_deref() == Some(step) && value.is_some_and(|value| value == token)
+        };
+        if !self.entries(id).iter().any(is_it) {
+            self.broken("an outcome by hand is that of its step", format!("`{step}` of {id} does not have {token}"));
+        }
+    }
+
     /// A client is given a result.
     pub(crate) fn acknowledged(&self, id: InvocationId, result: &str) {
         self.note(format!("result {id} {result}"));
@@ -325,6 +336,17 @@ impl World {
         if !have_one || entries.len() != ended.len() {
             self.broken("an audited call leaves one entry, with its end", format!("{ended:?} and {entries:?}"));
         }
+    }
+
+    /// The entry of an audited call that has ended.
+    pub(crate) fn audit_entry(&self, id: InvocationId) -> Option<Value> {
+        let snapshot = Snapshot::of(&self.rows);
+        let mut entries =
+            snapshot.rows.iter().filter(|((keyspace, key), _)| *keyspace == Keyspace::Table && !key.starts_with(ROWS));
+        entries.find_map(|(_, entry)| {
+            let entry: Value = serde_json::from_slice(entry).ok()?;
+            (entry.get("invocation")?.as_str()? == id.to_string()).then_some(entry)
+        })
     }
 
     fn journal_rows(&self, id: InvocationId) -> Vec<Row> {
