@@ -232,16 +232,33 @@ fn a_commit_whose_sync_is_put_off_is_read_when_it_is_synced_and_not_before() {
 
 #[test]
 fn nothing_is_written_before_the_sync_that_was_put_off() {
-    let disk = disk::Disk::holding(Vec::new());
-    let backend = disk.open().expect("a new store");
+    // Without room for what is not written yet, redb writes before the commit.
+    for cache_bytes in [disk::CACHE_BYTES, 0] {
+        let disk = disk::Disk::failing(None, cache_bytes);
+        let backend = disk.open().expect("a new store");
+        backend.commit_group(&[&row(1)]).expect("committed");
+        let before = disk.events().len();
+        commit_unsynced(&backend, &row(2));
+        let unsynced = disk.events().len();
+        assert!(disk.events()[before..].iter().all(|event| !matches!(event, disk::Event::Synced)));
+        // Nobody syncs, and what comes next does it first.
+        let mut large = row(3);
+        (0..64).for_each(|key| large.put(Keyspace::Table, [key], vec![key; 3000]));
+        commit_unsynced(&backend, &large);
+        assert!(matches!(disk.events()[unsynced], disk::Event::Synced), "with a cache of {cache_bytes} bytes");
+    }
+}
+
+#[tokio::test]
+async fn a_backup_has_nothing_whose_sync_is_put_off() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let copy = directory.path().join("copy.redb");
+    let backend = disk::Disk::holding(Vec::new()).open().expect("a new store");
     backend.commit_group(&[&row(1)]).expect("committed");
-    let before = disk.events().len();
     commit_unsynced(&backend, &row(2));
-    let unsynced = disk.events().len();
-    assert!(disk.events()[before..].iter().all(|event| !matches!(event, disk::Event::Synced)));
-    // Nobody syncs, and the next commit does it first.
-    commit_unsynced(&backend, &row(3));
-    assert!(matches!(disk.events()[unsynced], disk::Event::Synced));
+    backend.backup(&copy).expect("a backup");
+    let value = open(&copy).expect("a store").get(Keyspace::Table, b"k".to_vec()).await.expect("read");
+    assert_eq!(value, Some(vec![1]));
 }
 
 #[test]
