@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 const CLIENTS: usize = 3;
 /// How long a client waits before it calls again.
 const IMPATIENCE: Duration = Duration::from_secs(10);
+/// How long the last calls may take, when nobody kills the server any more.
+const LAST: Duration = Duration::from_secs(120);
 
 /// The generator `SplitMix64`.
 struct Random(u64);
@@ -142,8 +144,12 @@ async fn in_session(load: Arc<Load>, client: usize) -> Vec<Answered> {
             load.breathe().await;
             continue;
         };
-        let mut came_back = 0;
+        let (mut came_back, mut calm) = (0, None);
         let message = loop {
+            if !load.goes_on() {
+                let calm = calm.get_or_insert_with(Instant::now);
+                assert!(calm.elapsed() < LAST, "the stream of {tool} {arguments} has no answer");
+            }
             match tokio::time::timeout(IMPATIENCE, events.next()).await {
                 Ok(Some(event)) if event.message.is_some() => break event.message.expect("it is there"),
                 Ok(Some(_)) => {}
