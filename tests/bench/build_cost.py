@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What an author pays in build time: the smallest server, against the same in plain rmcp.
+"""What an author pays in build time: the smallest server, over HTTP and over standard input and output, against plain rmcp.
 
-    tests/bench/build_cost.py            # two clean release builds and a few rebuilds: minutes
-    tests/bench/build_cost.py --check    # only that both servers compile, in the workspace's own target directory
+    tests/bench/build_cost.py            # three clean release builds and a few rebuilds: ten minutes
+    tests/bench/build_cost.py --check    # only that the servers compile, in the workspace's own target directory
 
 A clean build has its dependencies downloaded already. A rebuild is that after an edit of the text that the tool gives.
 """
@@ -41,6 +41,9 @@ async fn main() -> Result<(), Error> {
 }
 """
 
+# Without the feature `http`.
+STDIO = DURABLE.replace('serve_http("127.0.0.1:9991")', "serve_stdio()")
+
 PLAIN = """
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
@@ -77,7 +80,7 @@ async fn main() -> std::io::Result<()> {
 """
 
 
-def dependencies(kind, features):
+def dependencies(kind):
     """The lines of the manifest, with the versions of the workspace."""
     workspace = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["dependencies"]
 
@@ -86,7 +89,8 @@ def dependencies(kind, features):
         return found if isinstance(found, str) else found["version"]
 
     tokio = f'tokio = {{ version = "{version("tokio")}", features = ["macros", "net", "rt-multi-thread"] }}'
-    if kind == "durable":
+    if kind != "plain":
+        features = ", default-features = false" if kind == "stdio" else ""
         return f'durable-runtime = {{ path = "{ROOT / "durable-runtime"}"{features} }}\n{tokio}\n'
     served = '["server", "macros", "transport-streamable-http-server"]'
     return (
@@ -99,15 +103,15 @@ def dependencies(kind, features):
 class Crate:
     """A server of its own, outside of the workspace."""
 
-    def __init__(self, directory, kind, target, features=""):
+    def __init__(self, directory, kind, target):
         self.path, self.target = directory / f"{kind}-server", target or directory / f"{kind}-target"
         (self.path / "src").mkdir(parents=True)
         manifest = f'[package]\nname = "{kind}-server"\nversion = "0.0.0"\nedition = "2024"\n\n[workspace]\n\n[dependencies]\n'
-        (self.path / "Cargo.toml").write_text(manifest + dependencies(kind, features))
+        (self.path / "Cargo.toml").write_text(manifest + dependencies(kind))
         # The same versions in both, and no look at the registry.
         shutil.copyfile(ROOT / "Cargo.lock", self.path / "Cargo.lock")
         self.source = self.path / "src/main.rs"
-        self.source.write_text(DURABLE if kind == "durable" else PLAIN)
+        self.source.write_text({"durable": DURABLE, "stdio": STDIO, "plain": PLAIN}[kind])
         self.kind = kind
 
     def cargo(self, *arguments):
@@ -145,22 +149,21 @@ class Crate:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="only check that both servers compile")
-    parser.add_argument("--features", help="features of durable-runtime, in place of the default ones")
+    parser.add_argument("--check", action="store_true", help="only check that the servers compile")
     asked = parser.parse_args()
-    features = ""
-    if asked.features is not None:
-        listed = ", ".join(f'"{feature}"' for feature in asked.features.split(",") if feature)
-        features = f", default-features = false, features = [{listed}]"
     with tempfile.TemporaryDirectory() as directory:
         target = ROOT / "target" if asked.check else None
-        crates = [Crate(Path(directory), kind, target, features) for kind in ("durable", "plain")]
+        crates = [Crate(Path(directory), kind, target) for kind in ("durable", "stdio", "plain")]
         if asked.check:
             for crate in crates:
                 crate.cargo("check", "--offline")
             return
-        ours, plain = [crate.measure() for crate in crates]
-    print(markdown([Row(name, *ours[name], plain[name][0], "plain rmcp") for name in ours]))
+        ours, stdio, plain = [crate.measure() for crate in crates]
+    rows = []
+    for name in ours:
+        rows.append(Row(name, *ours[name], plain[name][0], "plain rmcp"))
+        rows.append(Row(f"{name}, without the feature `http`", *stdio[name], plain[name][0], "plain rmcp"))
+    print(markdown(rows))
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ export class Server {
     async reached(point) {
         for (let round = 0; round < 3000; round++) {
             const path = join(this.directory, 'reached');
-            if (existsSync(path) && readFileSync(path, 'utf8').split('\n').includes(point)) return;
+            if (existsSync(path) && readFileSync(path, 'utf8').split(/\s+/).includes(point)) return;
             await sleep(10);
         }
         throw new Error(`${point} is not reached; see ${this.directory}/log`);
