@@ -50,10 +50,11 @@ class Measurements:
         directory = ["--directory", self.store]
         return self.lines([self.programs.scale, what, *map(str, arguments), *directory])
 
-    def load(self, tool, in_flight, transport="http", protocol="2026-07-28", plain=False):
+    def load(self, tool, in_flight, transport="http", protocol="2026-07-28", plain=False, calls=None):
         seconds = "0.5" if self.small else "8"
         command = [self.programs.load, "--tool", tool, "--in-flight", str(in_flight), "--protocol", protocol]
-        command += ["--seconds", seconds, "--warm-up", "0.2" if self.small else "2"]
+        command += ["--calls", str(self.calls(calls))] if calls else ["--seconds", seconds]
+        command += ["--warm-up", "0.2" if self.small else "1" if calls else "2"]
         server = ["--stdio"] if transport == "stdio" else ["--listen", "127.0.0.1:0"]
         if transport == "stdio":
             command.append("--stdio")
@@ -79,23 +80,25 @@ def median(measure, figure, times=3):
 
 def alone(m):
     """One call at a time. The parts are measured in turns, so that a slow minute of the disk is in all of them."""
-    rows = []
+    rows, count = [], 2500
     for tool in ["five_at_least", "five_at_most"]:
         turns = []
-        for _ in range(1 if m.small else 3):
-            floor = m.floor(1, 500, tool)
+        for _ in range(1 if m.small else 5):
+            # As many of each: a commit costs more in a larger file.
+            floor = m.floor(1, count, tool)
             commits = floor["commits_per_round"] * floor["commit"]["p50_us"]
             plain = m.load("read_only", 1, plain=True)["p50_us"]
-            turns.append((m.load(tool, 1), commits + plain, commits, plain, m.throughput(tool, 1, 500)))
+            http, local = m.load(tool, 1, calls=count), m.throughput(tool, 1, count)
+            turns.append((http, commits + plain, commits, plain, local))
         turns.sort(key=lambda turn: turn[0]["p50_us"] / turn[1])
         http, floor, commits, plain, local = turns[len(turns) // 2]
         what = f"`{tool}` alone"
         said = f"{commits:.0f} for six bare commits + {plain:.0f} for a call in plain rmcp"
         rows.append(Row(f"{what} over HTTP, p50", http["p50_us"], "us", floor, said, at_most_ratio=1.2))
         rows.append(Row(f"{what} in process, p50", local["p50_us"], "us", commits, "six bare commits"))
-        stdio = m.load(tool, 1, "stdio", "2025-11-25")
+        stdio = m.load(tool, 1, "stdio", "2025-11-25", calls=count)
         rows.append(Row(f"{what} over stdio, p50", stdio["p50_us"], "us", commits, "six bare commits"))
-        session = m.load(tool, 1, protocol="2025-11-25")
+        session = m.load(tool, 1, protocol="2025-11-25", calls=count)
         rows.append(Row(f"{what} over HTTP in a session of 2025-11-25, p50", session["p50_us"], "us", floor, said))
     return rows, []
 

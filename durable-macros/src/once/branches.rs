@@ -67,7 +67,7 @@ pub(super) struct Branch {
 }
 
 /// The expressions of the branches. `None` if they are none; the reasons are reported.
-pub(super) fn read(kind: Kind, call: &Macro, diagnostics: &mut Diagnostics) -> Option<Vec<Expr>> {
+pub(super) fn read(kind: Kind, call: &Macro, context: &Ident, diagnostics: &mut Diagnostics) -> Option<Vec<Expr>> {
     let written = kind.written();
     let branches = match Punctuated::<Expr, Token![,]>::parse_terminated.parse2(call.tokens.clone()) {
         Ok(branches) => branches,
@@ -95,6 +95,18 @@ pub(super) fn read(kind: Kind, call: &Macro, diagnostics: &mut Diagnostics) -> O
             );
             sound = false;
             continue;
+        }
+        if let Expr::Path(path) = placement::ungrouped(branch)
+            && path.path.is_ident(context)
+        {
+            diagnostics.on(
+                path,
+                format!(
+                    "`{written}` takes branches and no context, which each branch has by itself: remove `{context}`, as in \
+                     `{written}(helper({context}), async {{ .. }})`"
+                ),
+            );
+            sound = false;
         }
         if let Expr::Await(awaited) = placement::without_question(branch) {
             diagnostics.on(

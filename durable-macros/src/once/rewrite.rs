@@ -131,7 +131,7 @@ impl<'a> Body<'a> {
             self.refuse(&call.path, &message);
             return refused;
         }
-        let Some(expressions) = branches::read(kind, call, self.diagnostics) else {
+        let Some(expressions) = branches::read(kind, call, self.context, self.diagnostics) else {
             self.whole = false;
             return refused;
         };

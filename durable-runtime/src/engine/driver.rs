@@ -165,7 +165,10 @@ pub(super) async fn run(
                 audit(&invocation, ended, error_type.as_deref(), audits, &mut batch);
             }
             end_is_in_commit = end.is_some();
-            commit = Some(invocation.surroundings.store.commit(batch));
+            let store = &invocation.surroundings.store;
+            // Nothing else of the body goes on, and the next poll is not kept from hearing that the server stops.
+            let is_alone = !invocation.has_attempt() && !stopping.is_said() && !abandoning.is_said();
+            commit = Some(if is_alone { store.commit_in_place(batch) } else { store.commit(batch) });
         }
     })
     .await

@@ -4,6 +4,7 @@
 
 use std::any::Any;
 use std::collections::BTreeSet;
+use std::future::ready;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +16,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
 use super::group::{Answers, Group};
+use super::lead::Lead;
 use super::{Batch, Commit, CommitError, Keyspace, Read, Row, Scan, Store, StoreError, StoreFuture};
 
 /// A backend whose calls block: an embedded database, or memory. [`GroupCommit`] makes a [`Store`] of it.
@@ -112,6 +114,10 @@ pub(super) struct Queue {
     committed: Option<Answers>,
     /// There is such a group.
     pub(super) is_syncing: bool,
+    /// A group is being written.
+    pub(super) is_writing: bool,
+    /// By who brought it, and not by the writer.
+    pub(super) is_led: bool,
     pub(super) is_closed: bool,
     /// No group is committed any more.
     is_written: bool,
@@ -223,11 +229,20 @@ impl<B: SyncBackend> Commit for GroupCommit<B> {
                 return Box::pin(async { Err(CommitError::Store(closed())) });
             }
             queue.waiting.push(Waiting { batch, answer });
-            if queue.waiting.len() == queue.wanted {
+            // Who leads tells the writer at its end.
+            if queue.waiting.len() == queue.wanted && !queue.is_led {
                 self.shared.arrived.notify_one();
             }
         }
         Box::pin(async { answered.await.map_or_else(|_| Err(CommitError::Store(closed())), |(result, _)| result) })
+    }
+
+    fn commit_in_place(&self, batch: Batch) -> StoreFuture<'static, Result<(), CommitError>> {
+        self.note_runtime();
+        match Lead::take(&self.shared) {
+            Some(lead) => Box::pin(ready(lead.commit(&*self.backend, &batch))),
+            None => self.commit(batch),
+        }
     }
 
     fn counts(&self) -> CommitCounts {
@@ -278,12 +293,14 @@ fn write_groups(backend: &impl SyncBackend, shared: &Shared) {
         // A backend that panics has failed like one that says so; the writer must outlive it, or commits would wait for ever.
         let committed = catch_unwind(AssertUnwindSafe(|| backend.commit_growing(&mut group))).unwrap_or_else(panicked);
         let answers = group.end(committed.as_ref().map(drop).map_err(Clone::clone));
+        let mut queue = shared.queue.lock();
+        queue.is_writing = false;
         if matches!(committed, Ok(Durable::WhenSynced)) {
-            let mut queue = shared.queue.lock();
             queue.committed = Some(answers);
             queue.is_syncing = true;
             shared.committed.notify_one();
         } else {
+            drop(queue);
             shared.answer(answers);
         }
     }
@@ -315,7 +332,7 @@ fn sync_groups(backend: &impl SyncBackend, shared: &Shared) {
     }
 }
 
-fn panicked<T>(_: Box<dyn Any + Send>) -> Result<T, StoreError> {
+pub(super) fn panicked<T>(_: Box<dyn Any + Send>) -> Result<T, StoreError> {
     Err(StoreError::unavailable("the store panicked during a commit"))
 }
 
@@ -325,14 +342,19 @@ impl Shared {
         self.arrived.notify_one();
     }
 
-    fn answer(&self, answers: Answers) {
-        match answers.error() {
+    /// Takes note of a group that was committed, or not.
+    pub(super) fn note(&self, batches: usize, error: Option<&StoreError>) {
+        match error {
             None => {
                 self.groups.fetch_add(1, Ordering::Relaxed);
-                self.batches.fetch_add(answers.len() as u64, Ordering::Relaxed);
+                self.batches.fetch_add(batches as u64, Ordering::Relaxed);
             }
-            Some(error) => tracing::error!(%error, batches = answers.len(), "a commit failed"),
+            Some(error) => tracing::error!(%error, batches, "a commit failed"),
         }
+    }
+
+    fn answer(&self, answers: Answers) {
+        self.note(answers.len(), answers.error());
         match self.runtime.get() {
             // Beside the next group. They are given too if the runtime has ended, for it drops the task.
             Some(runtime) if answers.are_many() => drop(runtime.spawn(async { drop(answers) })),

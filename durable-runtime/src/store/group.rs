@@ -27,13 +27,14 @@ impl<'a> Group<'a> {
     /// The next group, once there is a batch; `None` when no more come.
     pub(super) fn begin(shared: &'a Shared) -> Option<Self> {
         let mut queue = shared.queue.lock();
-        while queue.waiting.is_empty() {
-            if queue.is_closed {
+        while queue.is_led || queue.waiting.is_empty() {
+            if queue.is_closed && !queue.is_led {
                 return None;
             }
             queue.wanted = 1;
             shared.arrived.wait(&mut queue);
         }
+        queue.is_writing = true;
         Some(Self { source: Source::Queue(shared, std::mem::take(&mut queue.waiting)), results: Vec::new() })
     }
 

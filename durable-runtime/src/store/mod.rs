@@ -5,6 +5,7 @@
 
 mod commit;
 mod group;
+mod lead;
 mod memory;
 pub(crate) mod redb;
 mod transaction;
@@ -190,6 +191,13 @@ pub trait Commit: Send + Sync + 'static {
     /// [`CommitError::GuardFailed`]: nothing was written. [`CommitError::Store`]: whether the batch is durable is not
     /// known; what a later read finds, decides.
     fn commit(&self, batch: Batch) -> StoreFuture<'static, Result<(), CommitError>>;
+
+    /// The same for a caller that has nothing else to do until the batch is durable: a store may commit it on the caller's
+    /// thread, which saves the time that it takes to wake another one. What the runtime has to do on that thread must go on
+    /// elsewhere, as with [`block_in_place`](tokio::task::block_in_place).
+    fn commit_in_place(&self, batch: Batch) -> StoreFuture<'static, Result<(), CommitError>> {
+        self.commit(batch)
+    }
 
     /// How many commits there were.
     fn counts(&self) -> CommitCounts;

@@ -57,8 +57,12 @@ fn die() {
     }
 }
 
-impl<S: Store> Commit for Disturbed<S> {
-    fn commit(&self, batch: Batch) -> StoreFuture<'static, Result<(), CommitError>> {
+impl<S: Store> Disturbed<S> {
+    fn disturbed(
+        &self,
+        batch: Batch,
+        commit: fn(&S, Batch) -> StoreFuture<'static, Result<(), CommitError>>,
+    ) -> StoreFuture<'static, Result<(), CommitError>> {
         let is_of_a_call = batch.transaction.is_some()
             || batch.writes.iter().any(|write| matches!(write.keyspace, Keyspace::Journal | Keyspace::Result));
         let number = if is_of_a_call { self.commits.fetch_add(1, Ordering::SeqCst) + 1 } else { 0 };
@@ -66,7 +70,7 @@ impl<S: Store> Commit for Disturbed<S> {
         if disturbance == Disturbance::DeathBefore(number) {
             die();
         }
-        let committing = self.inner.commit(batch);
+        let committing = commit(&self.inner, batch);
         Box::pin(async move {
             let answer = committing.await;
             if disturbance == Disturbance::DeathAfter(number) {
@@ -78,6 +82,16 @@ impl<S: Store> Commit for Disturbed<S> {
             }
             answer
         })
+    }
+}
+
+impl<S: Store> Commit for Disturbed<S> {
+    fn commit(&self, batch: Batch) -> StoreFuture<'static, Result<(), CommitError>> {
+        self.disturbed(batch, S::commit)
+    }
+
+    fn commit_in_place(&self, batch: Batch) -> StoreFuture<'static, Result<(), CommitError>> {
+        self.disturbed(batch, S::commit_in_place)
     }
 
     fn counts(&self) -> CommitCounts {
