@@ -21,10 +21,11 @@ use crate::store::{Batch, CommitError, Keyspace, Row, Scan};
 
 /// How often what is old is looked for.
 const SWEEP: Duration = Duration::from_secs(10);
-/// Ended invocations looked at at once.
-const PAGE: usize = 100;
+/// Ended invocations looked at at once. Under load a read waits for its turn, and must be worth it: what ends is to be forgotten as
+/// fast as it comes.
+const PAGE: usize = 1000;
 /// Rows deleted in one commit, more or less, so that cleaning up does not hold up calls.
-const PIECE: usize = 500;
+const PIECE: usize = 1000;
 
 /// In the keyspace `meta`: the row of the last ended invocation whose journal is deleted.
 const JOURNALS_DELETED: &[u8] = b"journals_deleted";
@@ -82,6 +83,25 @@ pub(super) struct Swept {
     pub(super) results: usize,
 }
 
+/// A sweep that is under way.
+struct Sweep {
+    /// After the last one whose journal is deleted.
+    journals_from: Bound<Vec<u8>>,
+    /// Journals beyond the number that is kept.
+    too_many: usize,
+    swept: Swept,
+}
+
+impl Sweep {
+    /// Whether its journal is still there, if the clock was not set back.
+    fn has_journal(&self, ended: &EndedInvocation) -> bool {
+        match &self.journals_from {
+            Bound::Excluded(last) => ended.row > *last,
+            _ => true,
+        }
+    }
+}
+
 impl Engine {
     /// The row of the idempotency key that an invocation was called with.
     pub(super) fn key_row_of(&self, admission: &Admission) -> Option<Vec<u8>> {
@@ -121,44 +141,61 @@ impl Engine {
 
     /// Deletes what is old.
     pub(super) async fn sweep(&self) -> Result<Swept, Error> {
-        let journals = self.sweep_journals().await?;
-        Ok(Swept { journals, results: self.sweep_results().await? })
+        let mut sweep = self.begin_sweep().await?;
+        loop {
+            // With a result its journal goes too. So results never wait for journals, which under a load may have no end.
+            while self.sweep_results(&mut sweep).await? {}
+            if !self.sweep_journals(&mut sweep).await? {
+                return Ok(sweep.swept);
+            }
+        }
     }
 
-    /// Deletes the journals of calls that ended long ago, and those of calls beyond the number that is kept.
-    async fn sweep_journals(&self) -> Result<usize, Error> {
+    async fn begin_sweep(&self) -> Result<Sweep, Error> {
         let store = &self.surroundings.store;
+        let journals_from = match store.get(Keyspace::Meta, JOURNALS_DELETED.to_vec()).await? {
+            Some(last) => Bound::Excluded(last),
+            None => Bound::Unbounded,
+        };
+        let kept = store.count(ended_invocations(journals_from.clone()), BTreeSet::new()).await?;
+        let too_many = usize::try_from(kept).unwrap_or(usize::MAX).saturating_sub(self.surroundings.limits.journals);
+        Ok(Sweep { journals_from, too_many, swept: Swept::default() })
+    }
+
+    /// Deletes journals of calls that ended long ago, and of those beyond the number that is kept: a page. Returns whether there
+    /// may be more.
+    async fn sweep_journals(&self, sweep: &mut Sweep) -> Result<bool, Error> {
         let limits = &self.surroundings.limits;
         let kept_for = limits.journal_retention.min(limits.result_retention);
-        let cursor = store.get(Keyspace::Meta, JOURNALS_DELETED.to_vec()).await?;
-        let mut from = cursor.map_or(Bound::Unbounded, Bound::Excluded);
-        let kept = store.count(ended_invocations(from.clone()), BTreeSet::new()).await?;
-        let mut too_many = usize::try_from(kept).unwrap_or(usize::MAX).saturating_sub(limits.journals);
-        let mut swept = 0;
-        loop {
-            let page = store.scan(ended_invocations(from)).await?;
-            let mut is_last = page.len() < PAGE;
-            let mut batch = Batch::default();
-            let mut last = None;
-            for row in page {
-                let ended = EndedInvocation::read(row)?;
-                if too_many == 0 && !self.is_past(ended.at, kept_for) {
-                    is_last = true;
-                    break;
-                }
-                self.delete_journal(&ended, &mut batch).await?;
-                too_many = too_many.saturating_sub(1);
-                swept += 1;
-                last = Some(ended.row);
+        let page = self.surroundings.store.scan(ended_invocations(sweep.journals_from.clone())).await?;
+        let is_full = page.len() == PAGE;
+        let mut batch = Batch::default();
+        let mut last = None;
+        for row in page {
+            let ended = EndedInvocation::read(row)?;
+            if sweep.too_many == 0 && !self.is_past(ended.at, kept_for) {
+                self.end_journals(sweep, batch, last).await?;
+                return Ok(false);
             }
-            let Some(last) = last else { return Ok(swept) };
-            batch.put(Keyspace::Meta, JOURNALS_DELETED, last.clone());
-            self.commit(batch).await?;
-            if is_last {
-                return Ok(swept);
+            self.delete_journal(&ended, &mut batch).await?;
+            sweep.too_many = sweep.too_many.saturating_sub(1);
+            sweep.swept.journals += 1;
+            last = Some(ended.row);
+            if batch.writes.len() >= PIECE {
+                self.end_journals(sweep, std::mem::take(&mut batch), last.take()).await?;
             }
-            from = Bound::Excluded(last);
         }
+        self.end_journals(sweep, batch, last).await?;
+        Ok(is_full)
+    }
+
+    /// Commits deletions of journals, up to that of the last one.
+    async fn end_journals(&self, sweep: &mut Sweep, mut batch: Batch, last: Option<Vec<u8>>) -> Result<(), Error> {
+        let Some(last) = last else { return Ok(()) };
+        batch.put(Keyspace::Meta, JOURNALS_DELETED, last.clone());
+        self.commit(batch).await?;
+        sweep.journals_from = Bound::Excluded(last);
+        Ok(())
     }
 
     /// Lets a batch delete the journal of an invocation; when that is much, a part is deleted before.
@@ -172,33 +209,44 @@ impl Engine {
         Ok(())
     }
 
-    /// Deletes the results of calls that ended long ago, with their keys.
-    async fn sweep_results(&self) -> Result<usize, Error> {
-        let mut swept = 0;
-        loop {
-            let page = self.surroundings.store.scan(ended_invocations(Bound::Unbounded)).await?;
-            let mut is_last = page.len() < PAGE;
-            let mut batch = Batch::default();
-            for row in page {
-                let ended = EndedInvocation::read(row)?;
-                if !self.is_past(ended.at, self.surroundings.limits.result_retention) {
-                    is_last = true;
-                    break;
-                }
-                // One that ended while the clock was set back stands in front of those whose journals were looked at.
-                self.delete_journal(&ended, &mut batch).await?;
-                self.delete_result(ended, &mut batch).await?;
-                swept += 1;
+    /// Deletes results of calls that ended long ago, with their keys: a page. Returns whether there may be more.
+    async fn sweep_results(&self, sweep: &mut Sweep) -> Result<bool, Error> {
+        let page = self.surroundings.store.scan(ended_invocations(Bound::Unbounded)).await?;
+        let mut is_full = page.len() == PAGE;
+        let mut batch = Batch::default();
+        for row in page {
+            let ended = EndedInvocation::read(row)?;
+            if !self.is_past(ended.at, self.surroundings.limits.result_retention) {
+                is_full = false;
+                break;
             }
-            if batch.writes.is_empty() {
-                return Ok(swept);
+            if batch.writes.len() >= PIECE && !self.commit_results(std::mem::take(&mut batch)).await? {
+                return Ok(false);
             }
-            match self.surroundings.store.commit(batch).await {
-                Ok(()) if !is_last => {}
-                // A key was used anew at this moment: the rest comes with the next sweep.
-                Ok(()) | Err(CommitError::GuardFailed(_)) => return Ok(swept),
-                Err(CommitError::Store(error)) => return Err(error.into()),
+            if sweep.has_journal(&ended) {
+                sweep.too_many = sweep.too_many.saturating_sub(1);
+                sweep.swept.journals += 1;
             }
+            // One that ended while the clock was set back stands in front of those whose journals were looked at.
+            let mut journal = Batch::default();
+            self.delete_journal(&ended, &mut journal).await?;
+            batch.writes.append(&mut journal.writes);
+            self.delete_result(ended, &mut batch).await?;
+            sweep.swept.results += 1;
+        }
+        Ok(self.commit_results(batch).await? && is_full)
+    }
+
+    /// Commits deletions of results. Returns whether that was possible: when a key is used anew at this moment, the next sweep
+    /// deletes them.
+    async fn commit_results(&self, batch: Batch) -> Result<bool, Error> {
+        if batch.writes.is_empty() {
+            return Ok(true);
+        }
+        match self.surroundings.store.commit(batch).await {
+            Ok(()) => Ok(true),
+            Err(CommitError::GuardFailed(_)) => Ok(false),
+            Err(CommitError::Store(error)) => Err(error.into()),
         }
     }
 

@@ -16,6 +16,7 @@ mod meter;
 mod recording;
 mod recovery;
 mod relay;
+mod steady;
 mod throughput;
 mod waiting;
 
@@ -28,6 +29,7 @@ use self::floor::Floor;
 use self::growth::Growth;
 use self::recovery::Recovery;
 use self::relay::Place;
+use self::steady::Steady;
 use self::throughput::Throughput;
 use self::waiting::Waiting;
 
@@ -56,6 +58,8 @@ enum Command {
     Waiting(Waiting),
     /// What a step costs with ten thousand, a million and ten million rows in the store
     Growth(Growth),
+    /// The size of the file under a load that goes on
+    Steady(Steady),
     /// Part of `recovery`
     #[command(hide = true)]
     Fill(recovery::Part),
@@ -86,6 +90,7 @@ fn all_small() -> Vec<Command> {
         Command::Recovery(Recovery { finished: 1000, unfinished: 10, quick: false, place: Place::small() }),
         Command::Waiting(Waiting { invocations: 1000, cache_mib: 32, place: Place::small() }),
         Command::Growth(Growth { rows: vec![1000, 10_000], calls: 200, directory: directory() }),
+        Command::Steady(Steady { seconds: 1, in_flight: 16, looks: 2, kept: 1, directory: directory() }),
     ]
 }
 
@@ -96,6 +101,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Recovery(asked) => tokio::task::spawn_blocking(move || recovery::run(&asked)).await??,
         Command::Waiting(asked) => tokio::task::spawn_blocking(move || waiting::run(&asked)).await??,
         Command::Growth(asked) => growth::run(&asked).await?,
+        Command::Steady(asked) => steady::run(&asked).await?,
         Command::Fill(part) => recovery::fill(&part).await?,
         Command::Open(part) => recovery::open_again(&part).await?,
         Command::FillWaiting(part) => waiting::fill(&part).await?,

@@ -139,6 +139,10 @@ pub(crate) async fn open_again(part: &Part) -> Result<(), Error> {
         let meter = Meter::start();
         gate.open.add_permits(Semaphore::MAX_PERMITS);
         until(&gate.ended, part.unfinished).await;
+        // And their results are durable.
+        while !server.invocations().unfinished(None, 1).await?.invocations.is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         tell("recovery", &[&figures, &json!({ "ended_ms": millis(meter.elapsed()) })]);
     } else {
         tell("recovery", &[&figures]);
