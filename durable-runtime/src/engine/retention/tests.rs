@@ -89,7 +89,8 @@ async fn call(engine: &Arc<Engine>, key: &str, to: u32) -> Result<InvocationId, 
 }
 
 async fn rows(engine: &Engine, keyspace: Keyspace) -> usize {
-    let scan = Scan { keyspace, lower: Bound::Unbounded, upper: Bound::Unbounded, descending: false, limit: 1000 };
+    let scan =
+        Scan { keyspace, lower: Bound::Unbounded, upper: Bound::Unbounded, descending: false, limit: usize::MAX };
     engine.surroundings.store.scan(scan).await.expect("a readable store").len()
 }
 
@@ -125,13 +126,13 @@ async fn a_key_is_known_for_a_day_after_the_end_and_is_then_one_for_a_new_call()
 async fn what_is_over_is_swept_in_pieces_and_nothing_else() {
     let (memory, clock) = (MemoryBackend::default(), Set(Arc::new(AtomicU64::new(DAY))));
     let engine = engine(&memory, &clock);
-    for number in 0..250 {
+    for number in 0..2250 {
         call(&engine, &format!("old {number}"), 1).await.expect("admitted");
     }
     clock.0.store(DAY + 1000, Ordering::SeqCst);
     let young = call(&engine, "young", 1).await.expect("admitted");
     clock.0.store(2 * DAY + 999, Ordering::SeqCst);
-    assert_eq!(engine.sweep().await.expect("a readable store"), Swept { journals: 250, results: 250 });
+    assert_eq!(engine.sweep().await.expect("a readable store"), Swept { journals: 2250, results: 2250 });
     assert_eq!(counts(&engine).await, [1, 1, 1, 1]);
     assert_eq!(call(&engine, "young", 1).await, Ok(young));
     assert_eq!(engine.sweep().await.expect("a readable store"), Swept::default());
@@ -161,15 +162,30 @@ async fn no_more_journals_are_kept_than_the_limit_says_the_latest_ones() {
     let (memory, clock) = (MemoryBackend::default(), Set(Arc::new(AtomicU64::new(DAY))));
     let engine = engine_with(Limits { journals: 30, ..Limits::default() }, &memory, &clock);
     let mut ids = Vec::new();
-    for number in 0..280 {
+    for number in 0..2280 {
         clock.0.fetch_add(1, Ordering::SeqCst);
         ids.push(call(&engine, &number.to_string(), 1).await.expect("admitted"));
     }
-    assert_eq!(engine.sweep().await.expect("a readable store"), Swept { journals: 250, results: 0 });
-    assert_eq!(counts(&engine).await, [30, 280, 280, 280]);
+    assert_eq!(engine.sweep().await.expect("a readable store"), Swept { journals: 2250, results: 0 });
+    assert_eq!(counts(&engine).await, [30, 2280, 2280, 2280]);
     for (number, id) in ids.into_iter().enumerate() {
-        assert_eq!(engine.journal(id).await.expect("a readable store").0.is_empty(), number < 250);
+        assert_eq!(engine.journal(id).await.expect("a readable store").0.is_empty(), number < 2250);
     }
+}
+
+#[tokio::test]
+async fn journals_that_go_with_their_results_are_not_counted_among_those_that_are_kept() {
+    let (memory, clock) = (MemoryBackend::default(), Set(Arc::new(AtomicU64::new(DAY))));
+    let engine = engine_with(Limits { journals: 30, ..Limits::default() }, &memory, &clock);
+    for number in 0..100 {
+        call(&engine, &format!("old {number}"), 1).await.expect("admitted");
+    }
+    clock.0.store(2 * DAY, Ordering::SeqCst);
+    for number in 0..50 {
+        call(&engine, &format!("young {number}"), 1).await.expect("admitted");
+    }
+    assert_eq!(engine.sweep().await.expect("a readable store"), Swept { journals: 120, results: 100 });
+    assert_eq!(counts(&engine).await, [30, 50, 50, 50]);
 }
 
 #[tokio::test]
