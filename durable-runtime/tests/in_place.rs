@@ -131,8 +131,7 @@ async fn ways_of(tool: &str) -> Vec<Way> {
     let store = Noting { store: GroupCommit::new(MemoryBackend::default()).expect("threads"), ways: Arc::clone(&ways) };
     let server = server().custom_store(store).tool(two_steps).tool(beside).open().await.expect("a server");
     server.call(tool, json!({})).await.expect("an answer").result.expect("a value");
-    let ways = ways.lock().clone();
-    ways
+    ways.lock().clone()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

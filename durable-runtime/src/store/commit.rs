@@ -105,6 +105,16 @@ impl Waiting {
     }
 }
 
+/// Who is writing a group just now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Turn {
+    #[default]
+    Nobody,
+    Writer,
+    /// Who brought it.
+    Caller,
+}
+
 #[derive(Default)]
 pub(super) struct Queue {
     pub(super) waiting: Vec<Waiting>,
@@ -114,10 +124,7 @@ pub(super) struct Queue {
     committed: Option<Answers>,
     /// There is such a group.
     pub(super) is_syncing: bool,
-    /// A group is being written.
-    pub(super) is_writing: bool,
-    /// By who brought it, and not by the writer.
-    pub(super) is_led: bool,
+    pub(super) turn: Turn,
     pub(super) is_closed: bool,
     /// No group is committed any more.
     is_written: bool,
@@ -229,8 +236,8 @@ impl<B: SyncBackend> Commit for GroupCommit<B> {
                 return Box::pin(async { Err(CommitError::Store(closed())) });
             }
             queue.waiting.push(Waiting { batch, answer });
-            // Who leads tells the writer at its end.
-            if queue.waiting.len() == queue.wanted && !queue.is_led {
+            // A caller tells the writer at the end of its turn.
+            if queue.waiting.len() == queue.wanted && queue.turn != Turn::Caller {
                 self.shared.arrived.notify_one();
             }
         }
@@ -294,7 +301,7 @@ fn write_groups(backend: &impl SyncBackend, shared: &Shared) {
         let committed = catch_unwind(AssertUnwindSafe(|| backend.commit_growing(&mut group))).unwrap_or_else(panicked);
         let answers = group.end(committed.as_ref().map(drop).map_err(Clone::clone));
         let mut queue = shared.queue.lock();
-        queue.is_writing = false;
+        queue.turn = Turn::Nobody;
         if matches!(committed, Ok(Durable::WhenSynced)) {
             queue.committed = Some(answers);
             queue.is_syncing = true;

@@ -1,6 +1,6 @@
 //! A group of batches that are committed together.
 
-use super::commit::{Shared, Waiting};
+use super::commit::{Shared, Turn, Waiting};
 use super::{Batch, CommitError, StoreError};
 
 /// A group with no more batches than this is not large.
@@ -27,14 +27,14 @@ impl<'a> Group<'a> {
     /// The next group, once there is a batch; `None` when no more come.
     pub(super) fn begin(shared: &'a Shared) -> Option<Self> {
         let mut queue = shared.queue.lock();
-        while queue.is_led || queue.waiting.is_empty() {
-            if queue.is_closed && !queue.is_led {
+        while queue.turn == Turn::Caller || queue.waiting.is_empty() {
+            if queue.is_closed && queue.turn != Turn::Caller {
                 return None;
             }
             queue.wanted = 1;
             shared.arrived.wait(&mut queue);
         }
-        queue.is_writing = true;
+        queue.turn = Turn::Writer;
         Some(Self { source: Source::Queue(shared, std::mem::take(&mut queue.waiting)), results: Vec::new() })
     }
 

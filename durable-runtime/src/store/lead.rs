@@ -5,7 +5,7 @@ use std::slice;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use super::commit::{Shared, panicked};
+use super::commit::{Shared, Turn, panicked};
 use super::{Batch, CommitError, SyncBackend};
 
 /// The turn to write, taken in place of the writer, until it is dropped.
@@ -19,12 +19,11 @@ impl<'a> Lead<'a> {
             return None;
         }
         let mut queue = shared.queue.lock();
-        let is_alone = queue.waiting.is_empty() && !queue.is_writing && !queue.is_syncing && !queue.is_closed;
+        let is_alone = queue.waiting.is_empty() && queue.turn == Turn::Nobody && !queue.is_syncing && !queue.is_closed;
         if !is_alone {
             return None;
         }
-        queue.is_writing = true;
-        queue.is_led = true;
+        queue.turn = Turn::Caller;
         Some(Self(shared))
     }
 
@@ -43,8 +42,7 @@ impl<'a> Lead<'a> {
 impl Drop for Lead<'_> {
     fn drop(&mut self) {
         let mut queue = self.0.queue.lock();
-        queue.is_writing = false;
-        queue.is_led = false;
+        queue.turn = Turn::Nobody;
         if !queue.waiting.is_empty() || queue.is_closed {
             self.0.arrived.notify_one();
         }
