@@ -6,7 +6,7 @@ use std::slice;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::commit::{Shared, Turn, panicked};
-use super::{Batch, CommitError, SyncBackend};
+use super::{Batch, CommitError, StoreError, SyncBackend};
 
 /// The turn to write, taken in place of the writer, until it is dropped.
 pub(super) struct Lead<'a>(&'a Shared);
@@ -32,9 +32,11 @@ impl<'a> Lead<'a> {
         let group = AssertUnwindSafe(|| backend.commit_group(slice::from_ref(&batch)));
         let committed = tokio::task::block_in_place(|| catch_unwind(group).unwrap_or_else(panicked));
         self.0.note(1, committed.as_ref().err());
-        match committed {
-            Ok(results) => results.first().copied().unwrap_or(Ok(())).map_err(CommitError::GuardFailed),
-            Err(error) => Err(CommitError::Store(error)),
+        match committed.as_deref() {
+            Ok([Ok(())]) => Ok(()),
+            Ok([Err(guard)]) => Err(CommitError::GuardFailed(*guard)),
+            Ok(_) => Err(CommitError::Store(StoreError::unavailable("the store did not say what became of a batch"))),
+            Err(error) => Err(CommitError::Store(error.clone())),
         }
     }
 }
@@ -59,7 +61,7 @@ mod tests {
     use parking_lot::Mutex;
 
     use super::*;
-    use crate::store::{Commit as _, GroupCommit, Keyspace, Row, Scan, Store as _, StoreError};
+    use crate::store::{Commit as _, GroupCommit, Keyspace, Row, Scan, Store as _};
 
     const LONG: Duration = Duration::from_millis(100);
 
