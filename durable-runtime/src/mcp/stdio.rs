@@ -1,5 +1,7 @@
 //! One client over standard input and output.
 
+use std::pin::Pin;
+
 use rmcp::RoleServer;
 use rmcp::service::ServiceExt;
 use rmcp::transport::IntoTransport;
@@ -11,7 +13,13 @@ use super::signal::StopSignal;
 use crate::error::{Error, ErrorKind};
 
 /// Serves until input ends or the process is told to stop. Calls that have not ended then go on at the next start.
-pub(super) async fn serve(server: &Server) -> Result<(), Error> {
+///
+/// The future is boxed here, so that rmcp's part of it is compiled with this crate and not with each author's.
+pub(super) fn serve(server: &Server) -> Pin<Box<dyn Future<Output = Result<(), Error>> + Send + '_>> {
+    Box::pin(serve_client(server))
+}
+
+async fn serve_client(server: &Server) -> Result<(), Error> {
     let handler = Handler::new(server.clone(), "stdio");
     let mut signal = StopSignal::new()?;
     let cut = CancellationToken::new();
