@@ -21,8 +21,7 @@ use crate::store::{Batch, CommitError, Keyspace, Row, Scan};
 
 /// How often what is old is looked for.
 const SWEEP: Duration = Duration::from_secs(10);
-/// Ended invocations looked at at once. Under load a read waits for its turn, and must be worth it: what ends is to be forgotten as
-/// fast as it comes.
+/// Ended invocations looked at at once. Under load a read waits for its turn, and must be worth it.
 const PAGE: usize = 1000;
 /// Rows deleted in one commit, more or less, so that cleaning up does not hold up calls.
 const PIECE: usize = 1000;
